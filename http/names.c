@@ -1,0 +1,76 @@
+/* Field names to ids: a switch on the length, then one comparison or two of eight bytes at a time.
+ * Refuses to look at anything that is not a token: its folding of case would take a CR for a hyphen.
+ * The interface is http/names.h. */
+#include "http/names.h"
+
+#define IS(literal) http_same(name.p, (literal), sizeof(literal) - 1)
+
+/* The names with hundreds of kin: only their families matter here. */
+static enum http_name family(struct span name)
+{
+    if (name.n > 15 && IS("access-control-"))
+        return HTTP_ACCESS_CONTROL_OTHER;
+    if (name.n > 12 && IS("x-forwarded-"))
+        return HTTP_X_FORWARDED;
+    return HTTP_OTHER;
+}
+
+static enum http_name up_to_nine(struct span name)
+{
+    switch (name.n) {
+    case 2:
+        return IS("te") ? HTTP_TE : HTTP_OTHER;
+    case 4:
+        return IS("host") ? HTTP_HOST : IS("date") ? HTTP_DATE : IS("vary") ? HTTP_VARY : HTTP_OTHER;
+    case 6:
+        return IS("expect") ? HTTP_EXPECT : IS("origin") ? HTTP_ORIGIN : IS("cookie") ? HTTP_COOKIE : HTTP_OTHER;
+    case 7:
+        return IS("trailer") ? HTTP_TRAILER : IS("upgrade") ? HTTP_UPGRADE : HTTP_OTHER;
+    case 9:
+        return IS("forwarded") ? HTTP_FORWARDED : IS("x-real-ip") ? HTTP_X_REAL_IP : HTTP_OTHER;
+    default:
+        return HTTP_OTHER;
+    }
+}
+
+enum http_name http_name_of(struct span name)
+{
+    switch (name.n) {
+    case 10:
+        return IS("connection") ? HTTP_CONNECTION : IS("keep-alive") ? HTTP_KEEP_ALIVE : HTTP_OTHER;
+    case 12:
+        return IS("content-type") ? HTTP_CONTENT_TYPE : IS("x-request-id") ? HTTP_X_REQUEST_ID : HTTP_OTHER;
+    case 13:
+        return IS("authorization") ? HTTP_AUTHORIZATION : family(name);
+    case 14:
+        return IS("content-length") ? HTTP_CONTENT_LENGTH : family(name);
+    case 15:
+        return IS("x-forwarded-for") ? HTTP_X_FORWARDED_FOR : family(name);
+    case 16:
+        return IS("content-encoding") ? HTTP_CONTENT_ENCODING : IS("proxy-connection") ? HTTP_PROXY_CONNECTION : family(name);
+    case 17:
+        return IS("transfer-encoding") ? HTTP_TRANSFER_ENCODING : family(name);
+    case 18:
+        return IS("proxy-authenticate") ? HTTP_PROXY_AUTHENTICATE : family(name);
+    case 19:
+        return IS("proxy-authorization") ? HTTP_PROXY_AUTHORIZATION : family(name);
+    case 27:
+        return IS("access-control-allow-origin") ? HTTP_ACCESS_CONTROL_ALLOW_ORIGIN : family(name);
+    case 29:
+        return IS("access-control-request-method") ? HTTP_ACCESS_CONTROL_REQUEST_METHOD : family(name);
+    case 30:
+        return IS("access-control-request-headers") ? HTTP_ACCESS_CONTROL_REQUEST_HEADERS : family(name);
+    default:
+        return name.n < 10 ? up_to_nine(name) : family(name);
+    }
+}
+
+bool http_name_is_hop(enum http_name id)
+{
+    const uint32_t hop = UINT32_C(1) << HTTP_CONNECTION | UINT32_C(1) << HTTP_KEEP_ALIVE | UINT32_C(1) << HTTP_PROXY_CONNECTION |
+                         UINT32_C(1) << HTTP_PROXY_AUTHENTICATE | UINT32_C(1) << HTTP_PROXY_AUTHORIZATION | UINT32_C(1) << HTTP_TE |
+                         UINT32_C(1) << HTTP_TRAILER | UINT32_C(1) << HTTP_TRANSFER_ENCODING | UINT32_C(1) << HTTP_UPGRADE;
+
+    _Static_assert(HTTP_X_REQUEST_ID < 32, "one bit for each name");
+    return hop >> id & 1;
+}
