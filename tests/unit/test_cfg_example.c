@@ -1,0 +1,71 @@
+/* proxy.ini.example must load as it is, and every default it names must be the real one.
+ * Knows the file by its name at the top of the project, from where the tests run; skipped where it is not.
+ * The defaults themselves are tested in tests/unit/test_cfg_load.c. */
+#include "tests/unit/cfg_text.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdint.h>
+#include <cmocka.h>
+
+static void example_loads(void **state)
+{
+    (void)state;
+    FILE *in = fopen("proxy.ini.example", "r");
+    if (!in) {
+        print_message("proxy.ini.example is not here: run from the top of the project\n");
+        skip();
+    }
+    struct conf *c = NULL;
+    assert_int_equal(conf_load_stream(&c, in, "proxy.ini.example", stderr), 0);
+    fclose(in);
+    assert_int_equal(c->server.n_listen, 1);
+    assert_true(c->server.listen[0].loopback);
+    conf_free(c);
+}
+
+/* Every "; name = value" of the example, brought to life, is right too, and says the default. */
+static void example_says_the_defaults(void **state)
+{
+    (void)state;
+    FILE *in = fopen("proxy.ini.example", "r");
+    char line[300], *text = NULL;
+    size_t size = 0;
+    if (!in)
+        skip();
+    FILE *f = open_memstream(&text, &size);
+    while (fgets(line, sizeof(line), in)) {
+        char *equals = strstr(line, " =");
+        size_t name = strspn(line + 2, "abcdefghijklmnopqrstuvwxyz_0123456789");
+        bool setting = line[0] == ';' && line[1] == ' ' && equals == line + 2 + name;
+        fputs(setting || strncmp(line, "; [", 3) == 0 ? line + 2 : line, f);
+    }
+    fclose(in);
+    fclose(f);
+    setenv("ALICE_KEY", "x", 1);
+    setenv("OPENAI_API_KEY", "y", 1);
+    struct loaded live = load_text(text), plain = load_text("[server]\nlisten = 127.0.0.1:8000\n");
+    assert_string_equal(live.errors, "");
+    assert_int_equal(live.c->n_keys, 3);
+    assert_int_equal(live.c->n_aliases, 1);
+    assert_int_equal(live.c->n_defaults, 2);
+    char *a = printed(live.c), *b = printed(plain.c);
+    drop_comments(a);
+    drop_comments(b);
+    *strstr(a, "[field_aliases]") = '\0';
+    *strstr(b, "[field_aliases]") = '\0';
+    assert_string_equal(a, b);
+    free(a);
+    free(b);
+    free(text);
+    loaded_free(&live);
+    loaded_free(&plain);
+    clean_environment();
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = { cmocka_unit_test(example_loads), cmocka_unit_test(example_says_the_defaults) };
+    clean_environment();
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
