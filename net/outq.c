@@ -1,0 +1,209 @@
+/* A list of 4 KiB blocks with a read and a write end.
+ * Knows nothing of what the bytes are.
+ * The interface is net/outq.h. */
+#include "net/outq.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define BLOCK_SIZE 4096
+#define BLOCKS_KEPT 64                  /* free blocks beyond these go back to the system */
+#define IOV_MAX_USED 64
+
+struct block {
+    struct block *next;
+    uint32_t start, end;
+    char bytes[BLOCK_SIZE - sizeof(struct block *) - 2 * sizeof(uint32_t)];
+};
+
+static struct block *block_get(struct blocks *pool)
+{
+    struct block *b = pool->free;
+
+    if (b) {
+        pool->free = b->next;
+        pool->n_free--;
+    } else {
+        b = malloc(sizeof *b);
+        if (!b)
+            return NULL;
+    }
+    b->next = NULL;
+    b->start = b->end = 0;
+    return b;
+}
+
+static void block_put(struct blocks *pool, struct block *b)
+{
+    if (pool->n_free >= BLOCKS_KEPT) {
+        free(b);
+        return;
+    }
+    b->next = pool->free;
+    pool->free = b;
+    pool->n_free++;
+}
+
+void blocks_free(struct blocks *pool)
+{
+    while (pool->free) {
+        struct block *b = pool->free;
+
+        pool->free = b->next;
+        free(b);
+    }
+    pool->n_free = 0;
+}
+
+/* A chain of blocks that has room for n bytes, or NULL. */
+static struct block *chain_get(struct blocks *pool, size_t n)
+{
+    struct block *chain = NULL;
+
+    for (size_t have = 0; have < n; have += sizeof chain->bytes) {
+        struct block *b = block_get(pool);
+
+        if (!b) {
+            while ((b = chain)) {
+                chain = b->next;
+                block_put(pool, b);
+            }
+            return NULL;
+        }
+        b->next = chain;
+        chain = b;
+    }
+    return chain;
+}
+
+static size_t fill(struct block *b, struct span s)
+{
+    size_t room = sizeof b->bytes - b->end;
+    size_t n = s.n < room ? s.n : room;
+
+    memcpy(b->bytes + b->end, s.p, n);
+    b->end += (uint32_t)n;
+    return n;
+}
+
+int outq_put(struct outq *q, struct blocks *pool, struct span s)
+{
+    size_t room = q->last ? sizeof q->last->bytes - q->last->end : 0;
+    struct block *chain = NULL;
+
+    if (s.n == 0)
+        return 0;
+    if (s.n > room) {
+        chain = chain_get(pool, s.n - room);
+        if (!chain)
+            return -ENOMEM;
+    }
+    q->bytes += s.n;
+    if (room)
+        s = span_skip(s, fill(q->last, s));
+    while (chain) {
+        struct block *b = chain;
+
+        chain = b->next;
+        b->next = NULL;
+        *(q->last ? &q->last->next : &q->first) = b;
+        q->last = b;
+        s = span_skip(s, fill(b, s));
+    }
+    return 0;
+}
+
+void outq_append(struct outq *q, struct outq *from)
+{
+    if (!from->first)
+        return;
+    *(q->last ? &q->last->next : &q->first) = from->first;
+    q->last = from->last;
+    q->bytes += from->bytes;
+    *from = (struct outq){ 0 };
+}
+
+int outq_iov(const struct outq *q, struct iovec *iov, int max)
+{
+    int n = 0;
+
+    for (struct block *b = q->first; b && n < max; b = b->next)
+        iov[n++] = (struct iovec){ b->bytes + b->start, b->end - b->start };
+    return n;
+}
+
+static void drop(struct outq *q, struct blocks *pool, size_t n)
+{
+    q->bytes -= n;
+    while (n > 0) {
+        struct block *b = q->first;
+        size_t here = b->end - b->start;
+
+        if (n < here) {
+            b->start += (uint32_t)n;
+            return;
+        }
+        n -= here;
+        q->first = b->next;
+        if (!q->first)
+            q->last = NULL;
+        block_put(pool, b);
+    }
+}
+
+void outq_clear(struct outq *q, struct blocks *pool)
+{
+    drop(q, pool, q->bytes);
+}
+
+/* Sends from the queue until it is empty or the stream takes no more. */
+static int flush(struct outq *q, struct blocks *pool, struct stream *s)
+{
+    while (q->bytes > 0) {
+        struct iovec iov[IOV_MAX_USED];
+        int n = outq_iov(q, iov, IOV_MAX_USED);
+        ssize_t put = stream_write(s, iov, n);
+
+        if (put == -EAGAIN)
+            return 0;
+        if (put < 0)
+            return (int)put;
+        drop(q, pool, (size_t)put);
+    }
+    return 0;
+}
+
+static int park(struct outq *q, struct blocks *pool, const struct iovec *iov, int n)
+{
+    for (int i = 0; i < n; i++) {
+        int err = outq_put(q, pool, (struct span){ iov[i].iov_base, iov[i].iov_len });
+
+        if (err)
+            return err;
+    }
+    return 0;
+}
+
+int outq_send(struct outq *q, struct blocks *pool, struct stream *s, struct iovec *iov, int n)
+{
+    ssize_t put;
+    int err = flush(q, pool, s);
+
+    if (err)
+        return err;
+    if (n == 0)
+        return 0;
+    if (q->bytes > 0)
+        return park(q, pool, iov, n);
+    put = stream_write(s, iov, n);
+    if (put < 0 && put != -EAGAIN)
+        return (int)put;
+    for (; n > 0 && put >= (ssize_t)iov->iov_len; iov++, n--)
+        put -= (ssize_t)iov->iov_len;
+    if (n > 0 && put > 0) {
+        iov->iov_base = (char *)iov->iov_base + put;
+        iov->iov_len -= (size_t)put;
+    }
+    return park(q, pool, iov, n);
+}

@@ -1,0 +1,380 @@
+/* The loop and what stands on it: time-outs in order, hand-over of readiness, retiring, queues, addresses, listeners, the race. */
+#include "net/connect.h"
+#include "net/inbuf.h"
+#include "net/listen.h"
+#include "net/outq.h"
+#include "net/tcp.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <netinet/in.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/socket.h>
+#include <unistd.h>
+#include <cmocka.h>
+
+static struct reactor *loop;
+
+static int make_loop(void **state)
+{
+    (void)state;
+    return reactor_make(&loop);
+}
+
+static int free_loop(void **state)
+{
+    (void)state;
+    reactor_free(loop);
+    return 0;
+}
+
+/* Time-outs */
+
+static char order[8];
+
+static void note_a(struct timer *t)
+{
+    (void)t;
+    strcat(order, "a");
+}
+
+static void note_b_and_stop(struct timer *t)
+{
+    (void)t;
+    strcat(order, "b");
+    reactor_stop(loop);
+}
+
+static void test_timers_expire_in_order(void **state)
+{
+    struct timer_kind shorter = { .ms = 5 }, longer = { .ms = 30 }, never = { 0 };
+    struct timer a = { .fn = note_a }, again = { .fn = note_a }, b = { .fn = note_b_and_stop }, off = { .fn = note_a }, gone = { .fn = note_a };
+
+    (void)state;
+    order[0] = 0;
+    timer_arm(loop, &b, &longer);
+    timer_arm(loop, &a, &shorter);
+    timer_arm(loop, &again, &shorter);
+    timer_arm(loop, &gone, &shorter);
+    timer_arm(loop, &off, &never);
+    timer_disarm(&gone);
+    timer_disarm(&gone);
+    assert_null(off.kind);
+    assert_int_equal(reactor_run(loop), 0);
+    assert_string_equal(order, "aab");
+    timer_kind_forget(loop, &shorter);
+    timer_kind_forget(loop, &longer);
+}
+
+/* Readiness */
+
+struct end {
+    struct tcp tcp;
+    struct retired retired;
+    int calls;
+    char got[64];
+    ssize_t last;
+};
+
+static int freed;
+
+static void note_freed(struct retired *r)
+{
+    (void)r;
+    freed++;
+}
+
+static void read_some(struct watch *w)
+{
+    struct end *e = container_of(w, struct end, tcp.watch);
+
+    e->calls++;
+    e->last = stream_read(&e->tcp.stream, e->got, sizeof e->got);
+    if (e->last == 0) {
+        stream_close(&e->tcp.stream);
+        reactor_retire(loop, &e->retired, note_freed);
+        assert_int_equal(freed, 0);
+        reactor_stop(loop);
+    }
+}
+
+static void make_pair(struct end *e, int *other)
+{
+    int fds[2];
+
+    assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM, 0, fds), 0);
+    fcntl(fds[0], F_SETFL, O_NONBLOCK);
+    memset(e, 0, sizeof *e);
+    tcp_init(&e->tcp, loop, read_some);
+    assert_int_equal(tcp_attach(&e->tcp, fds[0]), 0);
+    *other = fds[1];
+}
+
+static void stop_soon(struct timer *t)
+{
+    (void)t;
+    reactor_stop(loop);
+}
+
+static void test_interest_is_a_mask(void **state)
+{
+    static struct timer_kind soon = { .ms = 20 };
+    struct timer timer = { .fn = stop_soon };
+    struct end e;
+    int other;
+
+    (void)state;
+    freed = 0;
+    make_pair(&e, &other);
+    assert_int_equal(write(other, "hello", 5), 5);
+    timer_arm(loop, &timer, &soon);
+    assert_int_equal(reactor_run(loop), 0);
+    assert_int_equal(e.calls, 0);
+    assert_true(stream_pending(&e.tcp.stream));
+
+    stream_want(&e.tcp.stream, READY_READ);
+    timer_arm(loop, &timer, &soon);
+    assert_int_equal(reactor_run(loop), 0);
+    assert_int_equal(e.calls, 1);
+    assert_int_equal(e.last, 5);
+    assert_false(stream_pending(&e.tcp.stream));
+
+    close(other);
+    assert_int_equal(reactor_run(loop), 0);
+    assert_int_equal(e.last, 0);
+    assert_false(tcp_is_open(&e.tcp));
+    assert_int_equal(freed, 1);
+    timer_kind_forget(loop, &soon);
+}
+
+/* Queues */
+
+static void test_outq_keeps_what_is_not_taken(void **state)
+{
+    static char sent[300000], got[sizeof sent + 3];
+    struct blocks pool = { 0 };
+    struct outq q = { 0 };
+    struct end e;
+    size_t have = 0;
+    int other;
+
+    (void)state;
+    make_pair(&e, &other);
+    for (size_t i = 0; i < sizeof sent; i++)
+        sent[i] = (char)(i * 31 + i / 256);
+    struct iovec iov[] = { { (char *)"abc", 3 }, { sent, 100000 }, { sent + 100000, sizeof sent - 100000 } };
+
+    assert_int_equal(outq_send(&q, &pool, &e.tcp.stream, iov, 3), 0);
+    assert_true(q.bytes > 0);
+    while (have < sizeof got) {
+        ssize_t n = read(other, got + have, 7777 < sizeof got - have ? 7777 : sizeof got - have);
+
+        assert_true(n > 0);
+        have += (size_t)n;
+        assert_int_equal(outq_send(&q, &pool, &e.tcp.stream, NULL, 0), 0);
+    }
+    assert_int_equal(q.bytes, 0);
+    assert_null(q.first);
+    assert_memory_equal(got, "abc", 3);
+    assert_memory_equal(got + 3, sent, sizeof sent);
+    stream_close(&e.tcp.stream);
+    close(other);
+    blocks_free(&pool);
+}
+
+static void test_outq_append(void **state)
+{
+    struct blocks pool = { 0 };
+    struct outq a = { 0 }, b = { 0 };
+    struct iovec iov[4];
+
+    (void)state;
+    outq_append(&a, &b);
+    assert_int_equal(outq_put(&b, &pool, SPAN("two")), 0);
+    outq_append(&a, &b);
+    assert_int_equal(outq_put(&b, &pool, SPAN("three")), 0);
+    outq_append(&a, &b);
+    assert_int_equal(a.bytes, 8);
+    assert_int_equal(b.bytes, 0);
+    assert_int_equal(outq_iov(&a, iov, 4), 2);
+    assert_memory_equal(iov[1].iov_base, "three", 5);
+    outq_clear(&a, &pool);
+    assert_int_equal(pool.n_free, 2);
+    blocks_free(&pool);
+}
+
+static void test_inbuf(void **state)
+{
+    struct inbuf b = { 0 };
+    char text[3000];
+
+    (void)state;
+    memset(text, 'x', sizeof text);
+    assert_int_equal(inbuf_put(&b, SPAN("hello ")), 0);
+    assert_int_equal(inbuf_put(&b, SPAN("world")), 0);
+    inbuf_drop(&b, 6);
+    assert_true(span_eq(inbuf_span(&b), SPAN("world")));
+    assert_int_equal(inbuf_put(&b, (struct span){ text, sizeof text }), 0);
+    assert_int_equal(inbuf_span(&b).n, sizeof text + 5);
+    inbuf_drop(&b, sizeof text + 5);
+    assert_null(b.p);
+}
+
+/* Addresses */
+
+static void test_addresses(void **state)
+{
+    static const char *const same[] = { "127.0.0.1", "2001:db8::1", "::1", "255.255.255.255" };
+    static const char *const bad[] = { "", "localhost", "1.2.3", "1.2.3.4.5", "::1%lo", "[::1]", "1.2.3.4 ", "010.1.1.1x" };
+    char out[ADDR_TEXT_MAX];
+    struct sockaddr_storage ss;
+    struct addr a, b;
+
+    (void)state;
+    for (size_t i = 0; i < sizeof same / sizeof *same; i++) {
+        assert_true(addr_parse(&a, span_of(same[i])));
+        assert_string_equal(addr_text(&a, out), same[i]);
+        a.port = 77;
+        addr_to_sockaddr(&a, &ss);
+        addr_from_sockaddr(&b, &ss);
+        assert_memory_equal(&a, &b, sizeof a);
+    }
+    for (size_t i = 0; i < sizeof bad / sizeof *bad; i++)
+        assert_false(addr_parse(&a, span_of(bad[i])));
+    assert_true(addr_parse(&a, SPAN("::ffff:192.0.2.7")));
+    assert_string_equal(addr_text(&a, out), "192.0.2.7");
+}
+
+/* Listening and connecting */
+
+static int accepted_fd = -1;
+
+static void take(struct listener *l, int fd, const struct addr *peer)
+{
+    (void)l;
+    assert_int_equal(peer->family, 4);
+    accepted_fd = fd;
+}
+
+static struct watch *won;
+static int finished_races;
+
+static void race_done(struct connector *c, struct watch *watch)
+{
+    struct end *e = calloc(1, sizeof *e);
+
+    won = NULL;
+    finished_races++;
+    if (watch) {
+        tcp_init(&e->tcp, loop, read_some);
+        assert_int_equal(reactor_move(loop, watch, &e->tcp.watch), 0);
+        won = &e->tcp.watch;
+    } else {
+        free(e);
+    }
+    (void)c;
+    reactor_stop(loop);
+}
+
+static uint16_t port_of(int fd)
+{
+    struct sockaddr_in in;
+    socklen_t len = sizeof in;
+
+    assert_int_equal(getsockname(fd, (struct sockaddr *)&in, &len), 0);
+    return ntohs(in.sin_port);
+}
+
+static void test_connect_by_name_and_accept(void **state)
+{
+    struct listener l = { .accepted = take };
+    struct connector c = { .done = race_done };
+    struct resolver *resolver;
+    struct addr a;
+    int fd;
+
+    (void)state;
+    assert_true(addr_parse(&a, SPAN("127.0.0.1")));
+    fd = listen_tcp(&a, false);
+    assert_true(fd >= 0);
+    assert_int_equal(listener_start(&l, loop, fd), 0);
+    assert_int_equal(resolver_make(&resolver, loop), 0);
+    finished_races = 0;
+    connector_start(&c, loop, resolver, "localhost", port_of(fd));
+    assert_int_equal(reactor_run(loop), 0);
+    assert_int_equal(finished_races, 1);
+    assert_non_null(won);
+    close(reactor_remove(loop, won));
+    free(container_of(won, struct end, tcp.watch));
+    if (accepted_fd >= 0)
+        close(accepted_fd);
+    listener_stop(&l);
+    resolver_free(resolver);
+}
+
+static void test_connect_refused(void **state)
+{
+    struct connector c = { .done = race_done };
+    struct resolver *resolver;
+    struct addr a;
+    uint16_t port;
+    int fd;
+
+    (void)state;
+    assert_true(addr_parse(&a, SPAN("127.0.0.1")));
+    fd = listen_tcp(&a, false);
+    port = port_of(fd);
+    close(fd);
+    assert_int_equal(resolver_make(&resolver, loop), 0);
+    finished_races = 0;
+    connector_start(&c, loop, resolver, "127.0.0.1", port);
+    if (finished_races == 0)
+        assert_int_equal(reactor_run(loop), 0);
+    assert_int_equal(finished_races, 1);
+    assert_null(won);
+    assert_int_equal(c.last_error, ECONNREFUSED);
+    connector_cancel(&c);
+    resolver_free(resolver);
+}
+
+static void test_unix_socket_is_replaced_only_when_stale(void **state)
+{
+    char path[] = "/tmp/test-net-XXXXXX";
+    int fd, again;
+
+    (void)state;
+    close(mkstemp(path));
+    assert_int_equal(listen_unix(path, 0600), -EEXIST);
+    unlink(path);
+    fd = listen_unix(path, 0600);
+    assert_true(fd >= 0);
+    assert_int_equal(listen_unix(path, 0600), -EADDRINUSE);
+    close(fd);
+    again = listen_unix(path, 0600);
+    assert_true(again >= 0);
+    close(again);
+    unlink(path);
+}
+
+#define WITH_LOOP(test) cmocka_unit_test_setup_teardown(test, make_loop, free_loop)
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        WITH_LOOP(test_timers_expire_in_order),
+        WITH_LOOP(test_interest_is_a_mask),
+        WITH_LOOP(test_outq_keeps_what_is_not_taken),
+        cmocka_unit_test(test_outq_append),
+        cmocka_unit_test(test_inbuf),
+        cmocka_unit_test(test_addresses),
+        WITH_LOOP(test_connect_by_name_and_accept),
+        WITH_LOOP(test_connect_refused),
+        cmocka_unit_test(test_unix_socket_is_replaced_only_when_stale),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
