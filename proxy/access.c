@@ -1,0 +1,46 @@
+/* Writing the access line.
+ * Knows nothing of how lines are written: that is proxy/log.h.
+ * The interface is proxy/access.h. */
+#include "proxy/access.h"
+#include "proxy/exchange.h"
+
+static const char *const endings[] = {
+    [END_COMPLETE] = "complete",
+    [END_CLIENT_GONE] = "client_gone",
+    [END_UPSTREAM_LOST] = "upstream_lost",
+    [END_TIMEOUT] = "timeout",
+};
+
+/* Milliseconds from one moment to another; nothing where one of them never came. */
+static void put_ms(struct log *l, const char *name, uint64_t from, uint64_t to)
+{
+    if (from && to)
+        log_number(l, name, to - from);
+    else
+        log_field(l, name, (struct span){ NULL, 0 });
+}
+
+void access_log(const struct client *c)
+{
+    const struct exchange *x = &c->x;
+    struct log *l = c->worker->log;
+    char ip[ADDR_TEXT_MAX];
+
+    if (!log_enabled(l, LOG_INFO_LEVEL))
+        return;
+    log_begin(l, LOG_INFO_LEVEL, NULL);
+    log_field(l, "client", span_of(addr_text(&c->peer, ip)));
+    log_field(l, "key", span_of(x->key ? x->key->label : NULL));
+    log_field(l, "method", (struct span){ x->method, x->method_n });
+    log_field(l, "path", (struct span){ x->path, x->path_n });
+    log_number(l, "status", (uint64_t)x->status);
+    log_number(l, "in", x->bytes_in);
+    log_number(l, "out", x->bytes_out);
+    put_ms(l, "connect_ms", x->attempt.started, x->attempt.connected);
+    put_ms(l, "first_byte_ms", x->started, x->first);
+    log_number(l, "total_ms", reactor_now(c->worker->reactor) - x->started);
+    log_field(l, "request_id", (struct span){ x->id, x->id_n });
+    log_field(l, "client_request_id", (struct span){ x->client_id, x->client_id_n });
+    log_field(l, "end", span_of(endings[x->ending]));
+    log_end(l);
+}

@@ -1,0 +1,327 @@
+/* A client's connection: reading what comes, cutting it into requests, and ending it without losing the last words.
+ * Knows nothing of what a request asks for: that begins in proxy/exchange.c.
+ * The interface is proxy/client.h for the worker, proxy/exchange.h for the rooms beside it. */
+#include "proxy/client.h"
+#include "proxy/exchange.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#define READS_PER_TURN 4                /* of WORKER_READ_SIZE each, so that one fast stream starves nobody */
+#define LINGER_MAX_MS 30000
+#define REFUSED_MAX 128                 /* how many clients beyond max_connections are told so */
+
+void client_send(struct client *c, struct iovec *iov, int n)
+{
+    for (int i = 0; i < n; i++)
+        c->x.bytes_out += iov[i].iov_len;
+    if (!c->broken && outq_send(&c->out, &c->worker->blocks, &c->tcp.stream, iov, n))
+        c->broken = true;
+}
+
+static void client_free(struct retired *r)
+{
+    free(container_of(r, struct client, retired));
+}
+
+static void client_close(struct client *c)
+{
+    struct worker *w = c->worker;
+
+    c->phase = CLIENT_GONE;
+    timer_disarm(&c->timer);
+    stream_close(&c->tcp.stream);
+    inbuf_clear(&c->in);
+    outq_clear(&c->out, &w->blocks);
+    *(c->prev ? &c->prev->next : &w->clients) = c->next;
+    if (c->next)
+        c->next->prev = c->prev;
+    w->n_clients--;
+    reactor_retire(w->reactor, &c->retired, client_free);
+    worker_client_gone(w);
+}
+
+/* A body that ends with the connection looks complete when the connection ends: only a reset tells that it was cut. */
+static void reset(struct client *c)
+{
+    struct linger at_once = { .l_onoff = 1, .l_linger = 0 };
+
+    setsockopt(c->tcp.watch.fd, SOL_SOCKET, SO_LINGER, &at_once, sizeof at_once);
+}
+
+/* All is sent. Where the client may still be sending, closing at once would answer it with a reset, and a reset throws away what it has
+ * not read yet (RFC 9112, 9.6): so our side is shut first, and theirs read to its end. */
+static void finish_closing(struct client *c)
+{
+    bool quiet = c->x.request == REQUEST_DONE && c->in.end == 0 && !stream_pending(&c->tcp.stream);
+
+    if (c->x.cut && c->x.answer_framing == HTTP_UNTIL_CLOSE)
+        reset(c);
+    if (c->x.cut || quiet) {
+        client_close(c);
+        return;
+    }
+    tcp_shutdown(&c->tcp);
+    inbuf_clear(&c->in);
+    c->phase = CLIENT_LINGER;
+    c->linger_until = reactor_now(c->worker->reactor) + LINGER_MAX_MS;
+}
+
+static bool owes_bytes(const struct client *c)
+{
+    return c->x.answer != ANSWER_DONE || c->out.bytes > 0;
+}
+
+/* Ends what is to be ended: the exchange when both its directions are done, the connection after the last one. */
+static void advance(struct client *c)
+{
+    struct exchange *x = &c->x;
+
+    if (c->phase == CLIENT_GONE)
+        return;
+    if (c->broken) {
+        if (c->phase == CLIENT_EXCHANGE) {
+            if (x->ending == END_COMPLETE && owes_bytes(c))
+                x->ending = END_CLIENT_GONE;
+            exchange_end(c);
+        }
+        client_close(c);
+        return;
+    }
+    if (c->phase == CLIENT_EXCHANGE && !owes_bytes(c) && (x->request == REQUEST_DONE || x->close)) {
+        exchange_end(c);
+        c->served = true;
+        c->phase = x->close || c->worker->draining ? CLIENT_CLOSING : CLIENT_HEAD;
+    }
+    if (c->phase == CLIENT_CLOSING && c->out.bytes == 0)
+        finish_closing(c);
+}
+
+static bool takes_input(const struct client *c)
+{
+    const struct exchange *x = &c->x;
+
+    switch (c->phase) {
+    case CLIENT_HEAD:
+        return c->out.bytes == 0;
+    case CLIENT_EXCHANGE:
+        return x->request == REQUEST_DISCARD || (x->request == REQUEST_BODY && !x->attempt.deaf && attempt_backlog(&x->attempt) == 0);
+    case CLIENT_LINGER:
+        return true;
+    default:
+        return false;
+    }
+}
+
+/* Takes a head, if it is all there, and with it as much of what follows as belongs to it. Returns how many bytes were used. */
+static size_t take_head(struct client *c, struct span in)
+{
+    struct worker *w = c->worker;
+    ssize_t n = http_request_parse(&w->head, in, w->settings->conf->server.max_header_size, c->head_seen);
+
+    if (n == -EAGAIN) {
+        c->head_seen = (uint32_t)in.n;
+        return 0;
+    }
+    c->head_seen = 0;
+    if (n < 0) {
+        exchange_refuse(c, failure_of_status(w->head.fault->status), w->head.fault->why);
+        return in.n;
+    }
+    return (size_t)n + exchange_begin(c, (size_t)n, span_skip(in, (size_t)n));
+}
+
+/* Uses input for as long as there is some and somebody takes it. Returns how many bytes were used. */
+static size_t consume(struct client *c, struct span in)
+{
+    size_t used = 0;
+
+    while (used < in.n && takes_input(c)) {
+        struct span rest = span_skip(in, used);
+        size_t n = c->phase == CLIENT_HEAD ? take_head(c, rest) : c->phase == CLIENT_EXCHANGE ? request_feed(c, SPAN(""), rest) : rest.n;
+
+        used += n;
+        advance(c);
+        if (n == 0)
+            break;
+    }
+    return used;
+}
+
+/* Takes fresh bytes, behind those that were kept; what cannot be used yet is kept. */
+static void input(struct client *c, struct span fresh)
+{
+    bool kept = c->in.end > 0;
+    size_t used;
+
+    if (kept && inbuf_put(&c->in, fresh)) {
+        c->broken = true;
+        return;
+    }
+    if (kept)
+        fresh = inbuf_span(&c->in);
+    used = consume(c, fresh);
+    if (c->phase == CLIENT_GONE || c->phase == CLIENT_LINGER)
+        return;
+    if (kept)
+        inbuf_drop(&c->in, used);
+    else if (inbuf_put(&c->in, span_skip(fresh, used)))
+        c->broken = true;
+}
+
+/* Reads while somebody takes the bytes. Returns true if any came. */
+static bool read_client(struct client *c)
+{
+    struct worker *w = c->worker;
+    bool progress = false;
+
+    for (int budget = READS_PER_TURN; budget > 0 && !c->broken && takes_input(c) && stream_pending(&c->tcp.stream); budget--) {
+        ssize_t n = stream_read(&c->tcp.stream, w->in, sizeof w->in);
+
+        if (n == -EAGAIN)
+            break;
+        if (n <= 0) {
+            c->broken = true;
+            break;
+        }
+        progress = true;
+        input(c, (struct span){ w->in, (size_t)n });
+    }
+    return progress;
+}
+
+void client_settle(struct client *c, bool client_progress, bool upstream_progress)
+{
+    advance(c);
+    if (c->in.end > 0 && takes_input(c)) {
+        input(c, SPAN(""));
+        advance(c);
+    }
+    if (c->phase != CLIENT_GONE)
+        exchange_steer(c, client_progress, upstream_progress);
+}
+
+/* A client that ends its direction while it is owed an answer has left: nothing else tells so on the wire, and every further token costs money. */
+static void on_ready(struct watch *w)
+{
+    struct client *c = container_of(w, struct client, tcp.watch);
+    bool progress = false;
+
+    if (c->phase == CLIENT_EXCHANGE && (w->ready & READY_HUP))
+        c->broken = true;
+    if (c->out.bytes > 0 && (w->ready & READY_WRITE)) {
+        client_send(c, NULL, 0);
+        progress = true;
+    }
+    if (!c->broken)
+        progress |= read_client(c);
+    client_settle(c, progress, false);
+}
+
+static void on_timer(struct timer *t)
+{
+    struct client *c = container_of(t, struct client, timer);
+
+    if (c->phase == CLIENT_HEAD && c->in.end > 0)
+        exchange_refuse(c, FAIL_REQUEST_TIMEOUT, "the request's head did not come in time");
+    else if (c->phase == CLIENT_EXCHANGE && c->out.bytes == 0 && c->x.answer == ANSWER_WAIT)
+        exchange_fail(c, FAIL_REQUEST_TIMEOUT, "the request's body did not come in time");
+    else
+        c->broken = true;
+    if (c->broken && c->phase == CLIENT_EXCHANGE && owes_bytes(c))
+        c->x.ending = END_TIMEOUT;
+    client_settle(c, false, false);
+}
+
+/* Beyond the limit a client is told so, and those that are being told are limited too. */
+static void refuse_full(struct client *c)
+{
+    exchange_refuse(c, FAIL_OVERLOADED, "the proxy has as many connections as it may have");
+    client_settle(c, false, false);
+}
+
+void client_accept(struct worker *w, int fd, const struct addr *peer)
+{
+    unsigned max = w->settings->conf->server.max_connections;
+    struct client *c = w->n_clients < max + REFUSED_MAX ? calloc(1, sizeof *c) : NULL;
+
+    if (!c) {
+        close(fd);
+        return;
+    }
+    tcp_init(&c->tcp, w->reactor, on_ready);
+    if (tcp_attach(&c->tcp, fd)) {
+        free(c);
+        return;
+    }
+    c->timer.fn = on_timer;
+    c->worker = w;
+    c->peer = *peer;
+    c->next = w->clients;
+    if (c->next)
+        c->next->prev = c;
+    w->clients = c;
+    c->tcp.watch.ready = READY_READ | READY_WRITE;
+    if (++w->n_clients > max)
+        refuse_full(c);
+    else
+        client_settle(c, read_client(c), false);
+}
+
+void client_drain(struct client *c)
+{
+    if (c->phase == CLIENT_HEAD && c->in.end == 0 && c->out.bytes == 0)
+        client_close(c);
+}
+
+struct client *client_following(const struct client *c)
+{
+    return c->next;
+}
+
+void client_kill(struct client *c)
+{
+    c->broken = true;
+    advance(c);
+}
+
+void client_attempt_changed(struct attempt *a)
+{
+    struct client *c = container_of(a, struct client, x.attempt);
+
+    if (a->failure >= 0)
+        exchange_fail(c, (enum failure)a->failure, a->why);
+    client_settle(c, false, true);
+}
+
+static struct client *client_of(struct conn *conn)
+{
+    return container_of(conn->attempt, struct client, x.attempt);
+}
+
+void client_upstream_ready(struct conn *conn)
+{
+    struct client *c = client_of(conn);
+    bool progress = false;
+
+    if (conn->out.bytes > 0 && (conn->tcp.watch.ready & READY_WRITE)) {
+        attempt_flush(&c->x.attempt);
+        progress = true;
+    }
+    if (c->out.bytes == 0 && c->x.answer != ANSWER_DONE)
+        progress |= answer_read(c);
+    client_settle(c, false, progress);
+}
+
+void client_upstream_expired(struct conn *conn)
+{
+    struct client *c = client_of(conn);
+
+    if (c->x.answer == ANSWER_WAIT)
+        exchange_fail(c, FAIL_ANSWER_TIMEOUT, "the upstream did not answer in time");
+    else
+        exchange_fail(c, FAIL_ANSWER_TIMEOUT, "the upstream fell silent within its answer");
+    client_settle(c, false, false);
+}

@@ -1,0 +1,33 @@
+/* Making a connection to the upstream ready for use: name, race, and whatever streams have to stand on the socket.
+ * Knows how streams are stacked, and nothing of requests. One time-out covers all of it.
+ * Racing is net/connect.h; a finished connection lives in proxy/pool.h. */
+#ifndef PROXY_DIAL_H
+#define PROXY_DIAL_H
+
+#include "net/connect.h"
+#include "proxy/failure.h"
+#include "proxy/pool.h"
+
+#define DIAL_WHY_MAX 384
+
+/* One connection in the making. done is called once, unless the dial is cancelled:
+ *   failure < 0   conn is open and ready for use
+ *   else          which failure it was, d->why saying so in a sentence that names host and cause, and no secret
+ * d is freed afterwards, conn is not. */
+struct dial {
+    struct conn *conn;
+    struct connector connector;
+    struct timer timer;
+    void (*done)(struct dial *d, int failure);
+    char why[DIAL_WHY_MAX];
+    struct retired retired;
+};
+
+/* Starts dialling for conn, which pool_new made. done may be called before this returns. Returns NULL if there is no memory (done is not called then); the result may not be used
+ * once done was called. */
+struct dial *dial_start(struct conn *conn, struct resolver *resolver, void (*done)(struct dial *d, int failure));
+
+/* Gives up; done is not called, conn is left to the caller. NULL is fine. */
+void dial_cancel(struct dial *d);
+
+#endif
