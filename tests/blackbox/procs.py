@@ -1,0 +1,187 @@
+"""The programs under test as child processes: the proxy with a proxy.ini of its own, and the sample upstream.
+
+Knows no HTTP beyond "it accepts". A proxy that does not end with 0 on TERM, or that a sanitizer complained about, fails its test.
+"""
+import os
+import pathlib
+import re
+import resource
+import shutil
+import signal
+import socket
+import subprocess
+import time
+
+import httpraw
+
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+BINARY = pathlib.Path(os.environ.get("OCP_BINARY", ROOT / "build" / "openai-chat-proxy")).resolve()
+UPSTREAM = pathlib.Path(os.environ.get("OCP_UPSTREAM", ROOT / "build" / "sample-upstream")).resolve()
+COMPLAINTS = re.compile(r"AddressSanitizer|LeakSanitizer|MemorySanitizer|ThreadSanitizer|runtime error:")
+
+
+def sanitized():
+    """True if the binary was built with a sanitizer: its memory and its system calls are not the program's own."""
+    return BINARY.exists() and b"__asan_init" in BINARY.read_bytes()
+
+
+def raise_file_limit():
+    hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
+    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+    return hard
+
+
+def free_port(host="127.0.0.1"):
+    with socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET) as s:
+        s.bind((host, 0))
+        return s.getsockname()[1]
+
+
+def clean_env(**extra):
+    """The environment without what would change the proxy's configuration."""
+    env = {k: v for k, v in os.environ.items() if not k.lower().endswith("_proxy") and not k.startswith("OPENAI_")}
+    return {**env, **extra}
+
+
+def ini_text(sections):
+    """{"server": {"listen": …}, …} as an INI file; lists become repeated lines of the section's text."""
+    out = []
+    for name, values in sections.items():
+        out.append(f"[{name}]")
+        out += [f"{k} = {v}" for k, v in values.items()]
+    return "\n".join(out) + "\n"
+
+
+def run(*args, env=None, cwd=None, wait=10):
+    """Runs the proxy to its end. Returns the process, with stdout and stderr as text."""
+    return subprocess.run([str(BINARY), *map(str, args)], env=env or clean_env(), cwd=cwd, timeout=wait, stdin=subprocess.DEVNULL,
+                          stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, errors="replace")
+
+
+class Proxy:
+    """One running proxy. Its connections are closed when it is stopped."""
+
+    def __init__(self, folder, base, sections, env=None, preload=None):
+        folder.mkdir(parents=True, exist_ok=True)
+        self.log_path = folder / "stderr"
+        self.ini = folder / "proxy.ini"
+        self.conns = []
+        self.may_be_killed = False
+        env = clean_env(**(env or {}))
+        if preload:
+            env["LD_PRELOAD"] = str(preload)
+        for _ in range(3):
+            self.port = free_port()
+            self.write_ini(base, sections)
+            self.start(env)
+            if self.wait_up():
+                return
+        raise AssertionError(f"the proxy did not start: exit {self.process.poll()}\n{self.log()}")
+
+    def write_ini(self, base, sections):
+        all_ = {"server": {"listen": f"127.0.0.1:{self.port}", "drain_timeout": "1"}, "upstream": {"base_url": base, "proxy": "none"}}
+        for name, values in sections.items():
+            all_[name] = {**all_.get(name, {}), **values}
+        self.ini.write_text(ini_text(all_))
+
+    def start(self, env):
+        with open(self.log_path, "wb") as log:
+            self.process = subprocess.Popen([str(BINARY), "-c", str(self.ini)], env=env, stdin=subprocess.DEVNULL, stdout=log, stderr=log)
+        self.pid = self.process.pid
+
+    def wait_up(self):
+        deadline = time.monotonic() + httpraw.WAIT
+        while time.monotonic() < deadline and self.process.poll() is None:
+            try:
+                socket.create_connection(("127.0.0.1", self.port), 1).close()
+                return True
+            except OSError:
+                time.sleep(0.01)
+        if self.process.poll() is None:
+            self.process.kill()
+            self.process.wait()
+        return False
+
+    def log(self):
+        return self.log_path.read_text(errors="replace")
+
+    def wait_log(self, pattern, wait=3.0):
+        """The match of a regular expression in the log, waited for."""
+        deadline = time.monotonic() + wait
+        while True:
+            m = re.search(pattern, self.log(), re.M)
+            if m or time.monotonic() > deadline:
+                assert m, f"no {pattern!r} in the log:\n{self.log()}"
+                return m
+            time.sleep(0.02)
+
+    def rss(self):
+        """Resident bytes."""
+        text = pathlib.Path(f"/proc/{self.pid}/status").read_text()
+        return int(re.search(r"VmRSS:\s+(\d+) kB", text)[1]) * 1024
+
+    def cpu(self):
+        """Seconds of processor time so far."""
+        fields = pathlib.Path(f"/proc/{self.pid}/stat").read_text().rpartition(")")[2].split()
+        return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+    def connect(self, **how):
+        c = httpraw.connect(self.port, **how)
+        self.conns.append(c)
+        return c
+
+    def ask(self, request, method="POST"):
+        """One request on a connection of its own."""
+        c = self.connect()
+        r = c.send(request).response(method)
+        c.close()
+        return r
+
+    def signal(self, which):
+        self.process.send_signal(which)
+
+    def wait_end(self, wait=httpraw.WAIT):
+        return self.process.wait(wait)
+
+    def stop(self):
+        for c in self.conns:
+            c.close()
+        if self.process.poll() is None:
+            self.signal(signal.SIGTERM)
+            try:
+                self.process.wait(5)
+            except subprocess.TimeoutExpired:
+                self.process.kill()
+                self.process.wait()
+                raise AssertionError(f"the proxy did not end on TERM\n{self.log()}") from None
+        log = self.log()
+        assert not COMPLAINTS.search(log), log
+        assert self.process.returncode == 0 or self.may_be_killed, f"exit {self.process.returncode}\n{log}"
+
+
+class Sample:
+    """A running sample upstream."""
+
+    def __init__(self, *args):
+        self.process = subprocess.Popen([str(UPSTREAM), *args], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, stdin=subprocess.DEVNULL,
+                                        text=True)
+        line = self.process.stdout.readline()
+        self.port = int(line.rpartition(":")[2])
+        self.url = f"http://127.0.0.1:{self.port}"
+
+    def ask(self, request):
+        """What the upstream answers without a proxy in between."""
+        c = httpraw.connect(self.port)
+        r = c.send(request).response()
+        c.close()
+        return r
+
+    def stop(self):
+        self.process.terminate()
+        self.process.wait(5)
+        self.process.stdout.close()
+        assert self.process.returncode == 0
+
+
+def compiler():
+    return os.environ.get("CC") or shutil.which("cc") or shutil.which("gcc") or shutil.which("clang")

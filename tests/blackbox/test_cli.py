@@ -1,0 +1,216 @@
+"""Flags, exit codes, the configuration's errors, and where the proxy listens."""
+import os
+import re
+import signal
+import socket
+
+import pytest
+
+import httpraw
+import procs
+from httpraw import post
+
+MINIMAL = "[server]\nlisten = 127.0.0.1:18999\n[upstream]\nbase_url = http://127.0.0.1:9\nproxy = none\n"
+
+
+def ini(tmp_path, text):
+    path = tmp_path / "proxy.ini"
+    path.write_bytes(text.encode() if isinstance(text, str) else text)
+    return path
+
+
+def errors_of(tmp_path, text):
+    r = procs.run("-t", "-c", ini(tmp_path, text))
+    assert r.returncode == 1, (r.returncode, r.stdout, r.stderr)
+    return r.stderr + r.stdout
+
+
+def test_version():
+    r = procs.run("-V")
+    assert r.returncode == 0
+    assert re.search(r"openai-chat-proxy\s+v?\d+\.\d+", r.stdout)
+    assert re.search(r"epoll|kqueue", r.stdout)
+    assert "inih" in r.stdout.lower()
+
+
+def test_help_fits_a_screen():
+    r = procs.run("-h")
+    assert r.returncode == 0
+    for flag in ("-c", "-t", "-T", "-V", "-h", "--healthcheck"):
+        assert re.search(rf"(^|\s){flag}\b", r.stdout, re.M), flag
+    lines = r.stdout.splitlines()
+    assert len(lines) <= 40 and max(map(len, lines)) <= 132
+
+
+@pytest.mark.parametrize("args", [["-x"], ["--no-such-flag"], ["-c"], ["stray"]])
+def test_unknown_arguments(args):
+    r = procs.run(*args)
+    assert r.returncode == 1
+    assert r.stderr and not r.stdout
+
+
+def test_check_is_fine_and_binds_nothing(tmp_path):
+    with socket.socket() as s:
+        s.bind(("127.0.0.1", 0))
+        s.listen()
+        r = procs.run("-t", "-c", ini(tmp_path, MINIMAL.replace(":18999", f":{s.getsockname()[1]}")))
+    assert r.returncode == 0
+    assert "configuration OK" in r.stdout + r.stderr
+
+
+def test_check_names_every_error_in_one_run(tmp_path):
+    text = errors_of(tmp_path, "[server]\nlisen = 127.0.0.1:0\nidle_timeout = soon\n[upstraem]\nx = 1\n"
+                               "[upstream]\nbase_url = ftp://x\ntimeout = 1\ntimeout = 2\n")
+    path = str(tmp_path / "proxy.ini")
+    assert re.search(re.escape(path) + r":2: \[server\] .*did you mean 'listen'\?", text)
+    assert f"{path}:3: [server]" in text
+    assert re.search(re.escape(path) + r":4: .*did you mean 'upstream'\?", text)
+    assert f"{path}:7: [upstream]" in text
+    assert f"{path}:9: [upstream]" in text
+
+
+@pytest.mark.parametrize("line, where", [
+    ("[server]\nlisten = 127.0.0.1:99999\n", 2),
+    ("[server]\nmax_body_size = 10Q\n", 2),
+    ("[server]\nheader_timeout = -1\n", 2),
+    ("[upstream]\nbase_url = api.openai.com\n", 2),
+    ("[upstream]\nbase_url = https://\n", 2),
+    ("[upstream]\napi_key = ${NO_SUCH_NAME_HERE}\n", 2),
+    ("[upstream]\napi_key = file:/no/such/file\n", 2),
+    ("[server\n", 1),
+    ("[server]\njust words\n", 2),
+    ("[log]\nlevel = loud\n", 2),
+    ("[key alice]\nkey = a\n", None),
+])
+def test_bad_values(tmp_path, line, where):
+    text = errors_of(tmp_path, line)
+    if where:
+        assert f"proxy.ini:{where}:" in text
+
+
+def test_nul_byte_and_indented_line_are_refused(tmp_path):
+    assert "proxy.ini:" in errors_of(tmp_path, b"[server]\nlisten = 127.0.0.1:1\0x\n")
+    assert "proxy.ini:" in errors_of(tmp_path, "[api_keys]\na = b\n  c = d\n")
+
+
+def test_an_open_door_to_the_key_is_refused(tmp_path):
+    text = "[server]\nlisten = 0.0.0.0:8000\n[upstream]\nbase_url = http://127.0.0.1:9\napi_key = sk-secret-1\n"
+    out = errors_of(tmp_path, text)
+    assert "sk-secret-1" not in out
+    r = procs.run("-t", "-c", ini(tmp_path, text + "[api_keys]\nmine = sk-2\n"))
+    assert r.returncode == 0, r.stderr
+
+
+def test_effective_configuration_masks_secrets(tmp_path):
+    r = procs.run("-T", "-c", ini(tmp_path, MINIMAL + "api_key = sk-secret-1\n[api_keys]\nfront-secret-2 = sk-secret-3\n"
+                                                      "[key alice]\nkey = front=secret:4\nupstream_key = ${SECRET}\n"),
+                  env=procs.clean_env(SECRET="sk-secret-5"))
+    assert r.returncode == 0, r.stderr
+    assert "secret" not in r.stdout + r.stderr
+    assert "base_url = http://127.0.0.1:9" in r.stdout
+    assert re.search(r"^idle_timeout = ", r.stdout, re.M)
+    assert "[server]" in r.stdout and "[key alice]" in r.stdout
+
+
+def test_missing_file():
+    r = procs.run("-c", "/no/such/proxy.ini")
+    assert r.returncode in (1, 3)
+    assert "/no/such/proxy.ini" in r.stderr
+
+
+def test_a_taken_port_is_exit_2(tmp_path):
+    with socket.socket() as s:
+        s.bind(("127.0.0.1", 0))
+        s.listen()
+        port = s.getsockname()[1]
+        r = procs.run("-c", ini(tmp_path, MINIMAL.replace(":18999", f":{port}")))
+    assert r.returncode == 2
+    assert f"127.0.0.1:{port}" in r.stderr
+
+
+def test_an_address_of_somebody_else_is_exit_2(tmp_path):
+    r = procs.run("-c", ini(tmp_path, MINIMAL.replace("127.0.0.1:18999", "203.0.113.9:18080")))
+    assert r.returncode == 2
+    assert "203.0.113.9" in r.stderr
+
+
+def test_without_c_the_file_in_this_folder(tmp_path):
+    ini(tmp_path, MINIMAL.replace("/127.0.0.1:9", "/here.test"))
+    r = procs.run("-T", cwd=tmp_path)
+    assert r.returncode == 0 and "http://here.test" in r.stdout
+
+
+@pytest.mark.skipif(os.path.exists("/etc/openai-chat-proxy/proxy.ini"), reason="this machine has a configuration of its own")
+def test_without_any_file_the_environment(tmp_path):
+    env = procs.clean_env(OPENAI_BASE_URL="http://env.test/v1", OPENAI_API_KEY="sk-env-1")
+    r = procs.run("-T", cwd=tmp_path, env=env)
+    assert r.returncode == 0, r.stderr
+    assert "127.0.0.1:8000" in r.stdout and "http://env.test/v1" in r.stdout
+    assert "sk-env-1" not in r.stdout + r.stderr
+    r = procs.run("-T", cwd=tmp_path)
+    assert r.returncode == 0 and "0.0.0.0:8000" in r.stdout
+
+
+def test_healthcheck(proxy, upstream):
+    p = proxy(upstream)
+    assert procs.run("--healthcheck", "-c", p.ini).returncode == 0
+    p.stop()
+    assert procs.run("--healthcheck", "-c", p.ini).returncode == 1
+
+
+def seen_head(p, *fields):
+    return p.ask(post("{}", *fields, query="echo=head")).body.decode()
+
+
+def test_values_from_environment_and_files(proxy, upstream, tmp_path):
+    (tmp_path / "key").write_text("sk-from-file\nsecond line\n")
+    p = proxy(upstream, env={"FRONT": "front-1"}, **{
+        "key a": {"key": "${FRONT}", "upstream_key": f"file:{tmp_path}/key"}})
+    assert "\r\nAuthorization: Bearer sk-from-file\r\n" in seen_head(p, "Authorization: Bearer front-1")
+
+
+@pytest.mark.parametrize("n", [164, 1200, 4000])
+def test_long_keys(proxy, upstream, n):
+    front, real = "f" * (n - 3) + "end", "sk-" + "r" * n
+    p = proxy(upstream, api_keys={front: real})
+    assert f"Bearer {real}\r\n" in seen_head(p, f"Authorization: Bearer {front}")
+
+
+def test_several_addresses_and_a_unix_socket(proxy, upstream, tmp_path):
+    other, path = procs.free_port(), tmp_path / "s"
+    first = procs.free_port()
+    p = proxy(upstream, server={"max_connections": "100"})
+    p.stop()
+    p.port = first
+    p.write_ini(upstream.url, {"server": {"listen": f"127.0.0.1:{first}, 127.0.0.1:{other}, unix:{path}"}})
+    p.start(procs.clean_env())
+    assert p.wait_up(), p.log()
+    for port in (first, other):
+        assert httpraw.connect(port).send(post()).response().status == 200
+    s = socket.socket(socket.AF_UNIX)
+    s.connect(str(path))
+    c = httpraw.Conn(s)
+    assert c.send(post()).response().status == 200
+    c.close()
+
+
+def test_ipv6(proxy, upstream):
+    try:
+        port = procs.free_port("::1")
+    except OSError:
+        pytest.skip("no IPv6 on loopback here")
+    p = proxy(upstream)
+    p.stop()
+    p.write_ini(upstream.url, {"server": {"listen": f"127.0.0.1:{p.port}, [::1]:{port}"}})
+    p.start(procs.clean_env())
+    assert p.wait_up(), p.log()
+    c = httpraw.connect(port, host="::1")
+    assert c.send(post()).response().status == 200
+    c.close()
+
+
+def test_pipe_and_usr1_do_not_kill(proxy, upstream):
+    p = proxy(upstream)
+    p.signal(signal.SIGPIPE)
+    p.signal(signal.SIGUSR1)
+    assert p.ask(post()).status == 200

@@ -1,0 +1,126 @@
+// The official client of the API against a running proxy in front of the sample upstream; test_sdk.py starts both.
+// What to answer is asked for in the X-Sample field, which the proxy hands on like any other.
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import OpenAI, { APIError, APIConnectionError, AuthenticationError, InternalServerError, RateLimitError } from "openai";
+
+const baseURL = process.env.OCP_URL;
+const client = new OpenAI({ baseURL, apiKey: process.env.OCP_KEY, maxRetries: 0, timeout: 8000 });
+const question = { model: "sample-1", messages: [{ role: "user", content: "hello" }] };
+
+const asking = (sample, more = {}) => ({ headers: { "X-Sample": sample }, ...more });
+
+async function streamed(sample, from = client) {
+  const stream = await from.chat.completions.create({ ...question, stream: true }, asking(sample));
+  const seen = { chunks: 0, text: "", finish: null };
+  try {
+    for await (const chunk of stream) {
+      seen.chunks++;
+      seen.text += chunk.choices[0]?.delta?.content ?? "";
+      seen.finish = chunk.choices[0]?.finish_reason ?? seen.finish;
+    }
+  } catch (error) {
+    error.seen = seen;
+    throw error;
+  }
+  return seen;
+}
+
+test("a plain completion", async () => {
+  const { data, response, request_id } = await client.chat.completions.create(question).withResponse();
+  assert.equal(data.object, "chat.completion");
+  assert.match(data.choices[0].message.content, /^Hello! This is the sample upstream/);
+  assert.equal(data.choices[0].finish_reason, "stop");
+  assert.equal(data.usage.total_tokens, 45);
+  assert.match(request_id, /^req-/);
+  assert.equal(response.headers.get("openai-version"), "2020-10-01");
+});
+
+test("a streamed completion", async () => {
+  const seen = await streamed("events=36&pause=2");
+  assert.equal(seen.chunks, 38);
+  assert.equal(seen.finish, "stop");
+  assert.match(seen.text, /^Hello! This is .* little to say\. $/);
+});
+
+test("a streamed completion with its usage", async () => {
+  const stream = await client.chat.completions.create({ ...question, stream: true, stream_options: { include_usage: true } });
+  let usage;
+  for await (const chunk of stream) usage = chunk.usage ?? usage;
+  assert.equal(usage.total_tokens, 45);
+});
+
+test("many at once", async () => {
+  const all = await Promise.all(Array.from({ length: 50 }, (_, i) => (i % 2 ? streamed("events=10&pause=5") : client.chat.completions.create(question))));
+  assert.ok(all.every((one) => one.finish === "stop" || one.choices[0].finish_reason === "stop"));
+});
+
+test("a large question", async () => {
+  const content = "ü€😀\\\"\n".repeat(100_000);
+  const { length } = await client.chat.completions.create({ ...question, messages: [{ role: "user", content }] }, asking("echo=1"));
+  assert.equal(length, Buffer.byteLength(JSON.stringify({ ...question, messages: [{ role: "user", content }] })));
+});
+
+test("an unknown key is refused", async () => {
+  const stranger = new OpenAI({ baseURL, apiKey: "nobody", maxRetries: 0 });
+  await assert.rejects(stranger.chat.completions.create(question), (e) => {
+    assert.ok(e instanceof AuthenticationError);
+    assert.equal(e.status, 401);
+    assert.equal(e.code, "invalid_api_key");
+    assert.equal(e.type, "invalid_request_error");
+    return true;
+  });
+});
+
+test("429 comes with its hints", async () => {
+  await assert.rejects(client.chat.completions.create(question, asking("status=429")), (e) => {
+    assert.ok(e instanceof RateLimitError);
+    assert.equal(e.code, "rate_limit_exceeded");
+    assert.equal(e.headers.get("retry-after"), "2");
+    assert.equal(e.headers.get("x-ratelimit-remaining-requests"), "0");
+    return true;
+  });
+});
+
+test("a stream that is cut raises an error with its code", async () => {
+  for (const sample of ["events=9&pause=5&cut=4", "events=9&pause=5&cut=4&rst=1", "events=9&pause=5&cut=4&midchunk=1", "events=9&cut=4&framing=close"])
+    await assert.rejects(streamed(sample), (e) => {
+      assert.ok(e instanceof APIError, `${sample}: ${e}`);
+      assert.equal(e.code, "upstream_error", sample);
+      assert.equal(e.seen.chunks, 5, sample);
+      return true;
+    });
+});
+
+test("a clean end without finish_reason raises an error with its code", async () => {
+  for (const sample of ["events=4&noend=1", "events=4&noend=1&framing=close", "events=4&noend=1&newlines=crlf"])
+    await assert.rejects(streamed(sample), (e) => {
+      assert.ok(e instanceof APIError, `${sample}: ${e}`);
+      assert.equal(e.code, "upstream_error", sample);
+      assert.equal(e.seen.chunks, 5, sample);
+      return true;
+    });
+});
+
+test("a plain answer that is cut raises an error", async () => {
+  for (const sample of ["cut=100", "cut=100&framing=chunked", "size=300000&cut=200000"])
+    await assert.rejects(client.chat.completions.create(question, asking(sample)), sample);
+});
+
+test("an upstream that fails is asked once only", async () => {
+  let asked = 0;
+  const retrying = new OpenAI({ baseURL, apiKey: process.env.OCP_KEY, maxRetries: 2, fetch: (...args) => (asked++, fetch(...args)) });
+  await assert.rejects(retrying.chat.completions.create(question, asking("garbage=1")), (e) => {
+    assert.ok(e instanceof InternalServerError && !(e instanceof APIConnectionError));
+    assert.equal(e.status, 502);
+    assert.equal(e.code, "upstream_error");
+    return true;
+  });
+  assert.equal(asked, 1);
+});
+
+test("leaving a stream early harms nobody", async () => {
+  const stream = await client.chat.completions.create({ ...question, stream: true }, asking("events=1000&pause=10"));
+  for await (const _ of stream) break;
+  assert.equal((await client.chat.completions.create(question)).object, "chat.completion");
+});
