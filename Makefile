@@ -1,0 +1,107 @@
+# openai-chat-proxy: `make` builds build/openai-chat-proxy. The rest: demo test check layers fuzz fuzz-short bench-json static install uninstall clean.
+# A second build beside the first: make BUILD=build/other CC=clang CFLAGS='-O1 -g'
+VERSION = 0.1.0
+CFLAGS ?= -O2 -g
+PREFIX ?= /usr/local
+BUILD ?= build
+LIBS ?= -lmbedtls -lmbedx509 -lmbedcrypto -linih
+FUZZ_TIME ?= 600
+# The first Python that has pytest: the one in PATH need not be the system's.
+PYTHON ?= $(or $(shell for p in python3 /usr/bin/python3; do $$p -c 'import pytest' 2>/dev/null && echo $$p && break; done),python3)
+# epoll on Linux, kqueue elsewhere; kqueue on Linux is for the tests, which bring their own.
+POLLER ?= $(if $(filter Linux,$(shell uname -s)),epoll,kqueue)
+shim := $(if $(filter Linux-kqueue,$(shell uname -s)-$(POLLER)),tests/kqueue)
+
+flags = -std=c11 -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wpointer-arith $(WERROR) -pthread \
+	-I. $(shim:%=-I%) -D_GNU_SOURCE -DOCP_VERSION='"$(VERSION)"' $(CPPFLAGS) $(CFLAGS)
+link = mkdir -p $(@D) && $(CC) $(flags) -MMD -MP -MT $@ -MF $@.d $(LDFLAGS) -o $@ $(filter %.c %.o %.a,$^)
+again = @$(MAKE) --no-print-directory
+pytest = @OCP_BINARY=$(abspath $(program)) OCP_UPSTREAM=$(abspath $(upstream)) PYTHONDONTWRITEBYTECODE=1 \
+	/usr/bin/env $(PYTHON) -m pytest -q -p no:cacheprovider $(PYTEST_ARGS)
+
+sources := $(filter-out net/poller_%.c,$(wildcard $(patsubst %,%/*.c,http sse json cfg net proxy))) net/poller_$(POLLER).c $(shim:%=%/kqueue.c)
+program = $(BUILD)/openai-chat-proxy
+library = $(BUILD)/libocp.a
+upstream = $(BUILD)/sample-upstream
+unit := $(patsubst %.c,$(BUILD)/tests/%,$(notdir $(wildcard tests/unit/test_*.c $(shim:%=%/test_*.c))))
+vpath test_%.c tests/unit tests/kqueue
+
+all: $(program)
+programs: $(program) $(upstream) $(unit)
+$(program): $(BUILD)/main.o $(library)
+	$(link) $(LIBS)
+$(library): $(sources:%.c=$(BUILD)/%.o)
+	@rm -f $@ && $(AR) rcs $@ $^
+$(upstream): $(patsubst %.c,$(BUILD)/%.o,$(wildcard tests/upstream/*.c))
+	$(link)
+$(BUILD)/%.o: %.c $(BUILD)/flags
+	mkdir -p $(@D) && $(CC) $(flags) -MMD -MP -c -o $@ $<
+$(BUILD)/tests/%: %.c $(library)
+	$(link) -lcmocka $(LIBS)
+$(BUILD)/fuzz_%: tests/fuzz/fuzz_%.c $(library)
+	$(link) -fsanitize=fuzzer $(LIBS)
+$(BUILD)/bench/%: bench/%.c $(library)
+	$(link) $(LIBS)
+# Changes when a flag does, so that no build mixes objects of two kinds.
+$(BUILD)/flags: export FLAGS = $(CC) $(flags) $(LDFLAGS) $(LIBS)
+$(BUILD)/flags: always
+	@mkdir -p $(@D); echo "$$FLAGS" | cmp -s - $@ || echo "$$FLAGS" > $@
+-include $(shell find $(BUILD) -name '*.d' 2>/dev/null)
+
+demo: $(program) $(upstream)
+	@BUILD=$(BUILD) sh scripts/run-demo
+# One after the other even with -j: some tests watch memory and time.
+define each
+	$(again) $(1) unit
+	$(again) $(1) blackbox
+endef
+test:
+	$(call each)
+	$(again) sdk
+	$(again) kqueue
+unit: $(unit)
+	@failed=; for t in $^; do $$t || failed="$$failed $$t"; done; test -z "$$failed" || { echo "failed:$$failed"; exit 1; }
+blackbox: $(program) $(upstream)
+	$(pytest) tests/blackbox
+sdk: $(program) $(upstream)
+	$(pytest) tests/sdk
+kqueue:
+	$(call each,BUILD=$(BUILD)/kqueue POLLER=kqueue PYTEST_ARGS='--ignore=tests/blackbox/test_syscalls.py --ignore=tests/blackbox/test_memory.py')
+check: layers tidy sanitize
+sanitize:
+	$(call each,BUILD=$(BUILD)/asan CFLAGS='-O1 -g -fno-omit-frame-pointer -fsanitize=address -fsanitize=undefined -fno-sanitize-recover=all')
+tidy: export FLAGS = $(flags)
+tidy:
+	@sh scripts/static-analysis main.c $(sources)
+layers:
+	@sh scripts/check-layers
+fuzz:
+	$(again) BUILD=$(BUILD)/fuzz CC=clang CFLAGS='-O1 -g -fsanitize=fuzzer-no-link,address,undefined -fno-sanitize-recover=all' FUZZ_TIME=$(FUZZ_TIME) run-fuzz
+fuzz-short:
+	$(again) FUZZ_TIME=5 fuzz
+run-fuzz: $(patsubst tests/fuzz/%.c,$(BUILD)/%,$(wildcard tests/fuzz/fuzz_*.c))
+	@FUZZ_TIME=$(FUZZ_TIME) sh scripts/run-fuzz $^
+bench-json: $(BUILD)/bench/json
+	$<
+
+# Our own mbedTLS 3.6: a static binary with TLS 1.3 whatever the distribution has, and the tests against it where that is 2.28.
+mbedtls = $(abspath $(BUILD))/mbedtls-3.6
+$(mbedtls)/done: scripts/build-mbedtls scripts/mbedtls-config.h
+	sh scripts/build-mbedtls $(mbedtls)
+static: $(mbedtls)/done
+	$(again) BUILD=$(BUILD)/static CC=musl-gcc CFLAGS='-Os -g -ffunction-sections -fdata-sections' CPPFLAGS=-I$(mbedtls)/musl/include \
+	LDFLAGS='-static -Wl,--gc-sections -L$(mbedtls)/musl/lib' all
+test-mbedtls-3.6: $(mbedtls)/done
+	$(call each,BUILD=$(BUILD)/tls36 CPPFLAGS=-I$(mbedtls)/gcc/include LDFLAGS=-L$(mbedtls)/gcc/lib)
+
+docs = $(DESTDIR)$(PREFIX)/share/doc/openai-chat-proxy
+install: all
+	install -d $(DESTDIR)$(PREFIX)/bin $(docs)
+	install -m 755 $(program) $(DESTDIR)$(PREFIX)/bin/
+	install -m 644 $(wildcard README.md LICENSE proxy.ini.example) $(docs)/
+uninstall:
+	rm -rf $(DESTDIR)$(PREFIX)/bin/openai-chat-proxy $(docs)
+clean:
+	rm -rf $(BUILD)
+always:
+.PHONY: all programs demo test unit blackbox sdk kqueue check sanitize tidy layers fuzz fuzz-short run-fuzz bench-json static test-mbedtls-3.6 install uninstall clean always
