@@ -87,7 +87,8 @@ static ssize_t message(struct span in, bool response)
     return b.done || b.framing == HTTP_UNTIL_CLOSE ? n : 0;
 }
 
-/* The fixtures have no Host, and every request without one is refused: put one into the message at the start of in. The room is the caller's. */
+/* The fixtures have no Host, and every request without one is refused: put one into the message at the start of in. The room is
+ * the caller's. */
 static bool add_host(struct span *in, char *room, size_t cap)
 {
     static const char host[] = "Host: a\r\n";
