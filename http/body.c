@@ -159,8 +159,8 @@ static ssize_t after_data(struct http_body *b, struct span in)
     return (ssize_t)i;
 }
 
-/* Takes payload of the chunk off in at i, and the CRLF after it if it is there already. What is wrong after the payload is found by the next call, so
- * that the payload is delivered however the bytes came. Returns the end of what was consumed. */
+/* Takes payload of the chunk off in at i, and the CRLF after it if it is there already. What is wrong after the payload is found
+ * by the next call, so that the payload is delivered however the bytes came. Returns the end of what was consumed. */
 static size_t take_data(struct http_body *b, struct span in, size_t i, struct span *data)
 {
     *data = span_skip(in, i);
@@ -181,8 +181,8 @@ static size_t take_data(struct http_body *b, struct span in, size_t i, struct sp
     return i;
 }
 
-/* The length of the plain size line at the start of in, with the size in *size: up to eight digits, no zero in front, nothing else before the
- * CRLF. 0 if it is another, or not all there. */
+/* The length of the plain size line at the start of in, with the size in *size: up to eight digits, no zero in front, nothing
+ * else before the CRLF. 0 if it is another, or not all there. */
 static size_t plain_size_line(struct span in, uint64_t *size)
 {
     size_t i = 0;

@@ -43,12 +43,13 @@ enum http_framing http_request_framing(const struct http_head *h);
 /* The framing of the body of a final response to a POST (RFC 9112, 6.3): 1xx, 204 and 304 have none. */
 enum http_framing http_response_framing(const struct http_head *h);
 
-/* Consumes bytes of in up to the end of the next run of payload, or all of in, and describes them in *piece.
- * Returns how many bytes were consumed (0 only if in is empty or b->done), or -EBADMSG with b->why set: sizes that
- * overflow, bare CR or LF, a missing CRLF after a chunk, a size line or trailer section over its bound. Chunk extensions and trailers are
- * consumed and never part of a piece that is whole. A chunk that lies whole in `in` is always one piece, and no piece reaches into the next
- * chunk: the CRLF after a chunk belongs to it, by itself as a piece without data if it comes late. The last chunk and the trailer
- * section are consumed as pieces without data and never whole. What is wrong after a run of payload is told by the next call. HTTP_UNTIL_CLOSE is never done by itself: the caller sees the end of the connection. */
+/* Consumes bytes of in up to the end of the next run of payload, or all of in, and describes them in *piece. Returns how many
+ * bytes were consumed (0 only if in is empty or b->done), or -EBADMSG with b->why set: sizes that overflow, bare CR or LF, a
+ * missing CRLF after a chunk, a size line or trailer section over its bound. Chunk extensions and trailers are consumed and never
+ * part of a piece that is whole. A chunk that lies whole in `in` is always one piece, and no piece reaches into the next chunk:
+ * the CRLF after a chunk belongs to it, by itself as a piece without data if it comes late. The last chunk and the trailer
+ * section are consumed as pieces without data and never whole. What is wrong after a run of payload is told by the next call.
+ * HTTP_UNTIL_CLOSE is never done by itself: the caller sees the end of the connection. */
 ssize_t http_body_next(struct http_body *b, struct span in, struct http_piece *piece);
 
 #define HTTP_FRAME_IOV 64
@@ -78,7 +79,8 @@ bool http_frame_room(const struct http_frame *f);
 /* Adds bytes that are no part of a body, such as a head, before the body's. b stays valid until the iovec was used. */
 void http_frame_raw(struct http_frame *f, struct span b);
 
-/* Adds a decoder's piece: as it lies where both sides are chunked and it is whole, else its data in framing of our own. Empty data adds nothing. */
+/* Adds a decoder's piece: as it lies where both sides are chunked and it is whole, else its data in framing of our own. Empty
+ * data adds nothing. */
 void http_frame_piece(struct http_frame *f, const struct http_piece *piece);
 
 /* Adds payload in framing of our own; empty data adds nothing. */

@@ -49,8 +49,8 @@ static bool in_range(char c, unsigned low, unsigned high)
     return (uint8_t)c >= low && (uint8_t)c <= high;
 }
 
-/* The length of the character at the start of s if it is valid UTF-8 of more than one byte (RFC 3629, 4: no surrogates, nothing overlong, nothing
- * beyond U+10FFFF), else 0. */
+/* The length of the character at the start of s if it is valid UTF-8 of more than one byte (RFC 3629, 4: no surrogates, nothing
+ * overlong, nothing beyond U+10FFFF), else 0. */
 static size_t utf8_length(struct span s)
 {
     uint8_t lead = (uint8_t)s.p[0];
@@ -116,15 +116,16 @@ struct span http_reason(int status)
         { 200, "OK" }, { 400, "Bad Request" }, { 401, "Unauthorized" }, { 404, "Not Found" }, { 429, "Too Many Requests" },
         { 500, "Internal Server Error" }, { 502, "Bad Gateway" }, { 503, "Service Unavailable" }, { 504, "Gateway Timeout" },
         { 100, "Continue" }, { 101, "Switching Protocols" }, { 103, "Early Hints" },
-        { 201, "Created" }, { 202, "Accepted" }, { 203, "Non-Authoritative Information" }, { 204, "No Content" }, { 205, "Reset Content" },
-        { 206, "Partial Content" },
+        { 201, "Created" }, { 202, "Accepted" }, { 203, "Non-Authoritative Information" }, { 204, "No Content" },
+        { 205, "Reset Content" }, { 206, "Partial Content" },
         { 300, "Multiple Choices" }, { 301, "Moved Permanently" }, { 302, "Found" }, { 303, "See Other" }, { 304, "Not Modified" },
         { 305, "Use Proxy" }, { 307, "Temporary Redirect" }, { 308, "Permanent Redirect" },
         { 402, "Payment Required" }, { 403, "Forbidden" }, { 405, "Method Not Allowed" }, { 406, "Not Acceptable" },
-        { 407, "Proxy Authentication Required" }, { 408, "Request Timeout" }, { 409, "Conflict" }, { 410, "Gone" }, { 411, "Length Required" },
-        { 412, "Precondition Failed" }, { 413, "Content Too Large" }, { 414, "URI Too Long" }, { 415, "Unsupported Media Type" },
-        { 416, "Range Not Satisfiable" }, { 417, "Expectation Failed" }, { 421, "Misdirected Request" }, { 422, "Unprocessable Content" },
-        { 426, "Upgrade Required" }, { 431, "Request Header Fields Too Large" },
+        { 407, "Proxy Authentication Required" }, { 408, "Request Timeout" }, { 409, "Conflict" }, { 410, "Gone" },
+        { 411, "Length Required" }, { 412, "Precondition Failed" }, { 413, "Content Too Large" }, { 414, "URI Too Long" },
+        { 415, "Unsupported Media Type" }, { 416, "Range Not Satisfiable" }, { 417, "Expectation Failed" },
+        { 421, "Misdirected Request" }, { 422, "Unprocessable Content" }, { 426, "Upgrade Required" },
+        { 431, "Request Header Fields Too Large" },
         { 501, "Not Implemented" }, { 505, "HTTP Version Not Supported" },
     };
 

@@ -10,7 +10,8 @@
 
 /* CL.TE and TE.CL: one hop frames by the length, the next by the chunks. */
 static const struct http_fault length_and_coding = { 400, "Content-Length and Transfer-Encoding in one message (RFC 9112, 6.1)." };
-/* CL.CL: one hop takes the first, the next the last. Equal values are no better: what is equal to us may not be to the next parser. */
+/* CL.CL: one hop takes the first, the next the last. Equal values are no better: what is equal to us may not be to the next
+ * parser. */
 static const struct http_fault length_repeated = { 400, "More than one Content-Length (RFC 9112, 6.3)." };
 /* "+5", "0x5", "5 6", and numbers that wrap: strtol and its kin read them, each in its own way. */
 static const struct http_fault length_invalid = { 400, "Content-Length is not a decimal number in range (RFC 9110, 8.6)." };
@@ -20,7 +21,8 @@ static const struct http_fault coding_unknown = { 501, "Transfer-Encoding other 
 static const struct http_fault coding_invalid = { 400, "Transfer-Encoding is not chunked, once and last (RFC 9112, 6.3)." };
 /* An HTTP/1.0 hop before us does not know chunks and has framed the message in another way. */
 static const struct http_fault coding_in_1_0 = { 400, "Transfer-Encoding in an HTTP/1.0 message (RFC 9112, 6.1)." };
-/* obs-fold: "Transfer-Encoding:\r\n chunked" is one field to some and two lines to others; a first line that is folded hides a field. */
+/* obs-fold: "Transfer-Encoding:\r\n chunked" is one field to some and two lines to others; a first line that is folded hides a
+ * field. */
 static const struct http_fault folded = { 400, "A field line begins with white space (RFC 9112, 5.2)." };
 /* "Transfer-Encoding : chunked" is another name to one hop and the known one to the next. */
 static const struct http_fault space_before_colon = { 400, "White space before the colon of a field (RFC 9112, 5.1)." };

@@ -7,13 +7,16 @@
 #include "http/head.h"
 
 /* Parses field lines and the empty line after them, from p on, into h, whose minor is set. response says which rules hold.
- * Returns the byte after the empty line; NULL with h->fault set if it is refused, NULL without if bytes are missing before end. */
+ * Returns the byte after the empty line; NULL with h->fault set if it is refused, NULL without if bytes are missing before end.
+ * */
 const char *http_fields_parse(struct http_head *h, const char *p, const char *end, bool response);
 
-/* The byte after the CRLF that has to be at p; NULL with h->fault set if it is something else, NULL without if it is not all there. */
+/* The byte after the CRLF that has to be at p; NULL with h->fault set if it is something else, NULL without if it is not all
+ * there. */
 const char *http_line_end(struct http_head *h, const char *p, const char *end);
 
-/* True if s has only bytes that a host and port may have. Loose: it has no '/', '@', ',', '?', '#', '\', space, control or non-ASCII byte. */
+/* True if s has only bytes that a host and port may have. Loose: it has no '/', '@', ',', '?', '#', '\', space, control or
+ * non-ASCII byte. */
 bool http_is_host(struct span s);
 
 #endif

@@ -15,8 +15,8 @@ static const struct http_fault tls_hello = { 400, "This is TLS, and plain HTTP i
 static const struct http_fault empty_lines = { 400, "Too many empty lines before the request line (RFC 9112, 2.2)." };
 /* A method with odd bytes, or none, would be told apart differently by the next hop ("\0GET", "GET\x0B"). */
 static const struct http_fault method_invalid = { 400, "The method is not a token (RFC 9112, 3.1)." };
-/* A space in the target moves the version for whoever splits at the last one; controls and non-ASCII bytes are cut, dropped or decoded by
- * some, a fragment is never sent. */
+/* A space in the target moves the version for whoever splits at the last one; controls and non-ASCII bytes are cut, dropped or
+ * decoded by some, a fragment is never sent. */
 static const struct http_fault target_invalid = { 400, "A byte in the request target that must be percent-encoded (RFC 9112, 3.2)." };
 static const struct http_fault target_empty = { 400, "No request target after one space (RFC 9112, 3)." };
 /* "GET evil/../x", "POST *", "GET http://a@b/": some see a path in it, some a host. */
@@ -35,8 +35,8 @@ static const char *refuse(struct http_head *h, const struct http_fault *fault)
     return NULL;
 }
 
-/* "HTTP/d.d", the version into *major and h->minor. Returns the byte after it, or NULL as all of these functions do: with h->fault
- * set if it is refused, without if bytes are missing before end. */
+/* "HTTP/d.d", the version into *major and h->minor. Returns the byte after it, or NULL as all of these functions do: with
+ * h->fault set if it is refused, without if bytes are missing before end. */
 static const char *version(struct http_head *h, const char *p, const char *end, int *major)
 {
     static const char form[] = "HTTP/d.d";
@@ -184,8 +184,9 @@ static const char *status_line(struct http_head *h, const char *p, const char *e
     return p && major != 1 ? refuse(h, &version_unknown) : p;
 }
 
-/* True if the bytes past the first `seen` cannot have ended the head, whose first line was there before them: then there is nothing to
- * do until more come. A slow sender is looked at line by line until its first line is there, and then only at the line ends it adds. */
+/* True if the bytes past the first `seen` cannot have ended the head, whose first line was there before them: then there is
+ * nothing to do until more come. A slow sender is looked at line by line until its first line is there, and then only at the line
+ * ends it adds. */
 static bool goes_on(struct span in, size_t seen)
 {
     const char *end = in.p + in.n, *p;

@@ -62,8 +62,8 @@ struct http_fault {
 struct http_head {
     struct span method;                 /* request only */
     struct span target;                 /* request only, as sent */
-    struct span path;                   /* request only: origin-form path; of an absolute-form target the part from its path on ("/" if none);
-                                         * of OPTIONS "*" and of CONNECT the target as it is */
+    struct span path;                   /* request only: the path of an origin-form or absolute-form target ("/" if it has none, then
+                                         * static); of OPTIONS "*" and of CONNECT the target as it is */
     struct span query;                  /* request only: what follows the first '?', without it; p is NULL where there is none */
     int status;                         /* response only: 100 to 999 */
     struct span reason;                 /* response only; may be empty */
@@ -83,9 +83,10 @@ struct http_head {
  *   max        the greatest length of the whole head, in bytes; past it 431 (414 where the request line alone is too long)
  *   seen       how much of in the last call had (0 at first): a slow sender then costs O(n), not O(n^2)
  * A few empty lines before the request line are skipped (RFC 9112, 2.2).
- * Returns the length of the head, its empty line included; -EAGAIN if more bytes are needed (nothing in *h may be used
- * then), -EBADMSG if this can never be a head that a proxy may act on, with h->fault saying why. A first line that cannot be one is refused as
- * soon as its end is there, a forbidden byte in it at once. */
+ * Returns the length of the head, its empty line included; -EAGAIN if more bytes are needed (nothing in *h may be used then),
+ * -EBADMSG if this can never be a head that a proxy may act on, with h->fault saying why. A first line that cannot be one is
+ * refused as soon as its end is there, a forbidden byte in it at once; what is wrong further on may be told with the end of the head
+ * only, or at the bound. The verdict does not hang on how the bytes came. */
 ssize_t http_request_parse(struct http_head *h, struct span in, size_t max, size_t seen);
 
 /* The same for a response head; a fault's status has no meaning there. Interim (1xx) heads are returned as any other. */

@@ -6,7 +6,8 @@
 
 #include "http/head.h"
 
-/* The bytes at p, case folded by setting bit 5. That maps letters to lower case, and no other byte but controls to a letter, digit or hyphen. */
+/* The bytes at p, case folded by setting bit 5. That maps letters to lower case, and no other byte but controls to a letter,
+ * digit or hyphen. */
 static inline uint64_t http_fold8(const char *p)
 {
     uint64_t v;
@@ -23,8 +24,8 @@ static inline uint32_t http_fold4(const char *p)
     return v | UINT32_C(0x20202020);
 }
 
-/* True if the n bytes at p, none of them a control, are those of lower but for case. lower has lower-case letters, digits and hyphens only. n is a
- * constant where this is called, so the loop melts away. */
+/* True if the n bytes at p, none of them a control, are those of lower but for case. lower has lower-case letters, digits and
+ * hyphens only. n is a constant where this is called, so the loop melts away. */
 static inline bool http_same(const char *p, const char *lower, size_t n)
 {
     size_t i = 0;

@@ -1,6 +1,6 @@
-/* The loops that look at every byte of a head: where a field name, a field value or a request target ends.
- * They know which bytes may stand where and nothing else; each exists in 16-byte vectors that every x86-64 and arm64 has, and in portable C.
- * Who calls them is http/head.c and http/fields.c. */
+/* The loops that look at every byte of a head: where a field name, a field value or a request target ends. They know which bytes
+ * may stand where and nothing else; each exists in 16-byte vectors that every x86-64 and arm64 has, and in portable C. Who calls
+ * them is http/head.c and http/fields.c. */
 #ifndef HTTP_SCAN_H
 #define HTTP_SCAN_H
 

@@ -1,5 +1,5 @@
-/* Bodies under fuzzing: any split gives the same payload and verdict, and what the framer makes of the pieces decodes to that payload again.
- * The first byte picks the framings and how the bytes are cut. */
+/* Bodies under fuzzing: any split gives the same payload and verdict, and what the framer makes of the pieces decodes to that
+ * payload again. The first byte picks the framings and how the bytes are cut. */
 #include "http/body.h"
 
 #include <errno.h>

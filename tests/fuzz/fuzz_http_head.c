@@ -1,5 +1,6 @@
-/* Heads under fuzzing: the verdict is the same however the bytes come, spans stay inside, and what is taken keeps the rules the proxy relies on.
- * Input that starts with "HT" is a response, all other a request, so that corpora of heads are seeds as they are. */
+/* Heads under fuzzing: the verdict is the same however the bytes come, spans stay inside, and what is taken keeps the rules the
+ * proxy relies on. Input that starts with "HT" is a response, all other a request, so that corpora of heads are seeds as they
+ * are. */
 #include "http/body.h"
 
 #include <errno.h>

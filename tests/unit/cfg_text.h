@@ -42,7 +42,7 @@ static inline void loaded_free(struct loaded *l)
 }
 
 /* What conf_print says of c; freed by the caller. */
-static inline char *printed(const struct conf *c)
+static __attribute__((noinline, unused)) char *printed(const struct conf *c)
 {
     char *text = NULL;
     size_t size = 0;

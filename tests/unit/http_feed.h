@@ -34,21 +34,27 @@ static inline ssize_t parse_copy(parser *parse, struct span in, size_t max, size
     return r;
 }
 
+struct verdict {
+    size_t max;
+    ssize_t r;
+    const struct http_fault *fault;
+};
+
 /* Gives in step bytes at a time after the first, and expects the verdict, at once or later. Returns how many bytes it took. */
-static inline size_t fed(parser *parse, struct span in, size_t max, size_t first, size_t step, ssize_t verdict, const struct http_fault *fault)
+static inline size_t fed(parser *parse, struct span in, size_t first, size_t step, const struct verdict *v)
 {
     size_t n = first < in.n ? first : in.n, seen = 0;
     ssize_t r;
 
     for (;;) {
-        r = parse_copy(parse, (struct span){ in.p, n }, max, seen);
+        r = parse_copy(parse, (struct span){ in.p, n }, v->max, seen);
         if (r != -EAGAIN || n == in.n)
             break;
         seen = n;
         n = in.n - n < step ? in.n : n + step;
     }
-    assert_int_equal(r, verdict);
-    assert_ptr_equal(head.fault, fault);
+    assert_int_equal(r, v->r);
+    assert_ptr_equal(head.fault, v->fault);
     return n;
 }
 
@@ -56,13 +62,15 @@ static inline size_t fed(parser *parse, struct span in, size_t max, size_t first
 static inline ssize_t verdict_of(parser *parse, struct span in, size_t max, const struct http_fault **fault, size_t *at)
 {
     ssize_t r = parse_copy(parse, in, max, 0);
+    struct verdict v;
 
     *fault = r == -EBADMSG ? head.fault : NULL;
     if (r == -EBADMSG)
         assert_non_null(*fault);
-    *at = fed(parse, in, max, 1, 1, r, *fault);
+    v = (struct verdict){ max, r, *fault };
+    *at = fed(parse, in, 1, 1, &v);
     for (size_t k = 1; k < in.n; k++)
-        fed(parse, in, max, k, in.n, r, *fault);
+        fed(parse, in, k, in.n, &v);
     return r;
 }
 
