@@ -149,6 +149,14 @@ class Conn:
         data, self.buf = self.buf[:n], self.buf[n:]
         return data
 
+    def exactly(self, n, deadline):
+        """The next n bytes; fewer where the connection ends."""
+        parts = []
+        while n and (self.buf or self.more(deadline - time.monotonic())):
+            parts.append(self.take(n))
+            n -= len(parts[-1])
+        return b"".join(parts)
+
     def line(self, deadline):
         """A line without its CRLF, or None at the end of the connection."""
         while b"\n" not in self.buf:
@@ -185,10 +193,10 @@ class Conn:
             if trailer:
                 raise Broken(f"trailer {trailer!r}")
             return b""
-        if not self.need(size + 2, deadline):
-            self.partial = self.take(size)
+        data = self.exactly(size + 2, deadline)
+        if len(data) < size + 2:
+            self.partial = data[:size]
             return None
-        data = self.take(size + 2)
         if not data.endswith(b"\r\n"):
             raise Broken("no CRLF after a chunk")
         return data[:-2]
@@ -209,16 +217,12 @@ class Conn:
 
     def read_length(self, m, n, wait):
         m.framing = "length"
-        deadline = time.monotonic() + wait
-        m.complete = self.need(n, deadline)
-        m.body = self.take(n)
+        m.body = self.exactly(n, time.monotonic() + wait)
+        m.complete = len(m.body) == n
 
     def read_to_end(self, m, wait):
         m.framing = "close"
-        deadline = time.monotonic() + wait
-        while self.more(deadline - time.monotonic()):
-            pass
-        m.body = self.take(len(self.buf))
+        m.body = self.exactly(1 << 60, time.monotonic() + wait)
         m.complete = not self.reset
 
     def read_body(self, m, otherwise, wait=WAIT):

@@ -192,7 +192,7 @@ def test_large_lengths(quick, length):
     (head("POST", PATH, "X-A: " + "v" * 20000), 431, "headers_too_large"),
     (head("POST", PATH, *["X-A: v"] * 200), 431, "headers_too_large"),
     (head("POST", PATH, *["X-A: " + "v" * 90] * 170)[:-2] + b"X-B: " + b"v" * 2000, 431, "headers_too_large"),
-])
+], ids=["target", "target without end", "field", "too many fields", "many long fields"])
 def test_too_large_heads(p, request_, status, code):
     c = p.connect().send(request_)
     r = c.response()

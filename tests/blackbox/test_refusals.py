@@ -231,7 +231,8 @@ def test_a_refusal_says_why(p):
 
 
 @pytest.mark.parametrize("raw", [
-    head("POST", PATH, "Content-Length: 5"), head("POST", PATH, "Transfer-Encoding: chunked") + b"3\r\nhel\r\n", b"POST /v1/chat/comp"])
+    head("POST", PATH, "Content-Length: 5"), head("POST", PATH, "Transfer-Encoding: chunked") + b"3\r\nhel\r\n", b"POST /v1/chat/comp"],
+    ids=["length", "chunks", "head"])
 def test_an_end_in_the_middle_completes_nothing(p, seen, raw):
     c = p.connect().send(raw)
     c.finish()

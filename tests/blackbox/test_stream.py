@@ -1,5 +1,6 @@
 """Event streams: byte for byte, event by event, and never complete where they were not."""
 import json
+import queue
 import re
 import time
 
@@ -54,7 +55,6 @@ def test_chunk_extensions_and_trailers_of_the_upstream_stop_here(proxy, scripted
 
 def test_each_event_arrives_before_the_next_is_sent(proxy, scripted):
     """The upstream sends an event only when the client has said that it has the one before: no waiting for more could end."""
-    import queue
     turn = queue.Queue()
 
     def handler(conn, n):
