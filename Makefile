@@ -15,7 +15,7 @@ shim := $(if $(filter Linux-kqueue,$(shell uname -s)-$(POLLER)),tests/kqueue)
 flags = -std=c11 -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wpointer-arith $(WERROR) -pthread \
 	-I. $(shim:%=-I%) -D_GNU_SOURCE -DOCP_VERSION='"$(VERSION)"' $(CPPFLAGS) $(CFLAGS)
 link = mkdir -p $(@D) && $(CC) $(flags) -MMD -MP -MT $@ -MF $@.d $(LDFLAGS) -o $@ $(filter %.c %.o %.a,$^)
-again = @$(MAKE) --no-print-directory
+again = +@$(MAKE) --no-print-directory
 pytest = @OCP_BINARY=$(abspath $(program)) OCP_UPSTREAM=$(abspath $(upstream)) PYTHONDONTWRITEBYTECODE=1 \
 	/usr/bin/env $(PYTHON) -m pytest -q -p no:cacheprovider $(PYTEST_ARGS)
 
@@ -40,16 +40,16 @@ $(BUILD)/tests/%: %.c $(library)
 	$(link) -lcmocka $(LIBS)
 $(BUILD)/fuzz_%: tests/fuzz/fuzz_%.c $(library)
 	$(link) -fsanitize=fuzzer $(LIBS)
-$(BUILD)/bench/%: bench/%.c $(library)
-	$(link) $(LIBS)
+$(BUILD)/fuzz_%: tests/fuzz/fuzz_%.cc $(library)
+	mkdir -p $(@D) && $(CXX) -I. $(CFLAGS) -fsanitize=fuzzer -o $@ $^
 # Changes when a flag does, so that no build mixes objects of two kinds.
 $(BUILD)/flags: export FLAGS = $(CC) $(flags) $(LDFLAGS) $(LIBS)
 $(BUILD)/flags: always
 	@mkdir -p $(@D); echo "$$FLAGS" | cmp -s - $@ || echo "$$FLAGS" > $@
--include $(shell find $(BUILD) -name '*.d' 2>/dev/null)
+-include $(shell find $(BUILD) -type f -name '*.d' 2>/dev/null)
 
 demo: $(program) $(upstream)
-	@BUILD=$(BUILD) sh scripts/run-demo
+	@exec env BUILD=$(BUILD) sh scripts/run-demo
 # One after the other even with -j: some tests watch memory and time.
 define each
 	$(again) $(1) unit
@@ -76,13 +76,13 @@ tidy:
 layers:
 	@sh scripts/check-layers
 fuzz:
-	$(again) BUILD=$(BUILD)/fuzz CC=clang CFLAGS='-O1 -g -fsanitize=fuzzer-no-link,address,undefined -fno-sanitize-recover=all' FUZZ_TIME=$(FUZZ_TIME) run-fuzz
+	$(again) BUILD=$(BUILD)/fuzz CC=clang CXX=clang++ CFLAGS='-O1 -g -fsanitize=fuzzer-no-link,address,undefined -fno-sanitize-recover=all' FUZZ_TIME=$(FUZZ_TIME) run-fuzz
 fuzz-short:
 	$(again) FUZZ_TIME=5 fuzz
-run-fuzz: $(patsubst tests/fuzz/%.c,$(BUILD)/%,$(wildcard tests/fuzz/fuzz_*.c))
+run-fuzz: $(patsubst tests/fuzz/%,$(BUILD)/%,$(basename $(wildcard tests/fuzz/fuzz_*.c tests/fuzz/fuzz_*.cc)))
 	@FUZZ_TIME=$(FUZZ_TIME) sh scripts/run-fuzz $^
-bench-json: $(BUILD)/bench/json
-	$<
+bench-json:
+	@BUILD=$(BUILD) sh bench/json/run.sh
 
 # Our own mbedTLS 3.6: a static binary with TLS 1.3 whatever the distribution has, and the tests against it where that is 2.28.
 mbedtls = $(abspath $(BUILD))/mbedtls-3.6

@@ -86,7 +86,7 @@ int listen_unix(const char *path, unsigned mode)
 
     if (strlen(path) >= sizeof un.sun_path)
         return -ENAMETOOLONG;
-    strcpy(un.sun_path, path);
+    memcpy(un.sun_path, path, strlen(path) + 1);
     err = remove_stale(&un);
     if (err)
         return err;

@@ -136,7 +136,7 @@ int outq_iov(const struct outq *q, struct iovec *iov, int max)
 static void drop(struct outq *q, struct blocks *pool, size_t n)
 {
     q->bytes -= n;
-    while (n > 0) {
+    while (n > 0 && q->first) {
         struct block *b = q->first;
         size_t here = b->end - b->start;
 
