@@ -1,0 +1,103 @@
+/* What the parts of the tokenizer share: its states, and the cursor that walks from the input to the output. For json/ alone.
+ * Every byte can be taken by the bytewise machine (json/token.c), which alone finds faults; where 64 bytes and more lie in memory,
+ * json/bulk.c does the same work in bulk and leaves anything unusual to it. Read json/rename.c next: it drives both. */
+#ifndef JSON_MACHINE_H
+#define JSON_MACHINE_H
+
+#include "json/rename.h"
+
+/* The bulk works in the first word of the stack; what is nested deeper is taken byte by byte. */
+#define JSON_BULK_DEPTH 64
+
+enum json_state {
+    /* between tokens */
+    JSON_VALUE,                         /* a value must come */
+    JSON_FIRST_ELEMENT,                 /* after [ : a value or ] */
+    JSON_FIRST_KEY,                     /* after { : a key or } */
+    JSON_KEY,                           /* after , in an object: a key */
+    JSON_COLON,
+    JSON_AFTER,                         /* after a value inside an array or object: , or the closing bracket */
+    JSON_DONE,                          /* after the outermost value: white space only */
+    /* inside a string */
+    JSON_STRING,
+    JSON_ESCAPE,                        /* after a backslash */
+    JSON_HEX,                           /* after \u */
+    JSON_PAIR_BACKSLASH,                /* after the high half of a pair */
+    JSON_PAIR_U,
+    /* inside another scalar */
+    JSON_LITERAL,
+    JSON_MINUS,                         /* after - : a digit must come */
+    JSON_ZERO,                          /* after a leading 0 */
+    JSON_INTEGER,
+    JSON_DOT,                           /* after . : a digit must come */
+    JSON_FRACTION,
+    JSON_E,                             /* after e : a sign or digit must come */
+    JSON_SIGN,                          /* after the sign of an exponent: a digit must come */
+    JSON_EXPONENT
+};
+
+enum json_pending {
+    JSON_PENDING_NONE,
+    JSON_PENDING_HELD,                  /* the held bytes of a key that is no name after all */
+    JSON_PENDING_NAME,                  /* the rest of a new key, after its opening quote */
+    JSON_PENDING_DEFAULTS               /* the defaults that were not sent */
+};
+
+/* The input from run to p has been taken and still has to be copied out.
+ * Invariant: p - run <= out_end - out; who takes bytes stays in front of run + (out_end - out), so that copying never fails. */
+struct json_io {
+    const char *p, *run, *end;
+    char *out, *out_end;
+};
+
+/* How far p may go before the output could be too small. */
+static inline const char *json_io_limit(const struct json_io *io)
+{
+    size_t room = (size_t)(io->out_end - io->out);
+
+    return (size_t)(io->end - io->run) < room ? io->end : io->run + room;
+}
+
+/* Copies out what has been taken so far. */
+static inline void json_io_flush(struct json_io *io)
+{
+    size_t n = (size_t)(io->p - io->run);
+
+    if (n > 0)
+        memcpy(io->out, io->run, n);
+    io->out += n;
+    io->run = io->p;
+}
+
+/* Notes that an object (or array) was opened; the caller has seen that depth allows it. */
+static inline void json_enter(struct json_renamer *r, bool object)
+{
+    uint64_t *word = &r->stack[r->depth / 64];
+    unsigned bit = r->depth % 64;
+
+    *word = (*word & ~((uint64_t)1 << bit)) | (uint64_t)object << bit;
+    r->depth++;
+}
+
+/* True if the innermost open container is an object. */
+static inline bool json_in_object(const struct json_renamer *r)
+{
+    unsigned level = r->depth - 1u;
+
+    return r->depth > 0 && r->stack[level / 64] >> level % 64 & 1;
+}
+
+/* The state in which a value leaves the machine when it ends. */
+static inline enum json_state json_after_value(const struct json_renamer *r)
+{
+    return r->depth ? JSON_AFTER : JSON_DONE;
+}
+
+/* Takes bytes one by one until io->p is stop, or something is pending. Returns NULL, or what is wrong with the byte at io->p. */
+const char *json_take(struct json_renamer *r, struct json_io *io, const char *stop);
+
+/* Takes as much as it safely can in front of the limit of io, inside the outermost container and from a state between tokens or inside a string that is not
+ * held. May take nothing; never finds a fault. Nothing is pending when it returns. */
+void json_bulk(struct json_renamer *r, struct json_io *io);
+
+#endif

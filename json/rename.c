@@ -1,0 +1,139 @@
+/* Drives a body through the tokenizer: first what is pending goes out, then bytes are taken in bulk where they can be and one by one where not.
+ * It refuses to know the grammar; its own work is that nothing is lost when the output is full and that all splits give the same bytes.
+ * Read json/token.c for the grammar, json/bulk.c for the bulk. */
+#include "json/rename.h"
+#include "json/machine.h"
+#include "json/rules.h"
+
+#include <errno.h>
+
+/* How many bytes go one by one before the bulk is tried again. */
+#define STEP 64
+
+_Static_assert(sizeof(struct json_renamer) < 2048, "a renamer must stay below 2 KiB");
+
+void json_rename_init(struct json_renamer *r, const struct json_rules *rules)
+{
+    memset(r, 0, sizeof(*r));
+    r->rules = rules;
+    r->state = JSON_VALUE;
+}
+
+/* Writes what of piece has not gone out yet. True when all of it has. */
+static bool drain_piece(struct json_renamer *r, struct json_io *io, struct span piece)
+{
+    size_t left = piece.n - r->sent, room = (size_t)(io->out_end - io->out), n = left < room ? left : room;
+
+    if (n > 0)
+        memcpy(io->out, piece.p + r->sent, n);
+    io->out += n;
+    r->sent += n;
+    return n == left;
+}
+
+/* Writes the defaults that were not sent; the comma before the first is left out in an object without members. */
+static bool drain_defaults(struct json_renamer *r, struct json_io *io)
+{
+    for (; r->default_next < r->rules->n_defaults; r->default_next++) {
+        if (r->seen >> r->default_next & 1)
+            continue;
+        if (r->bare && r->sent == 0)
+            r->sent = 1;
+        if (!drain_piece(r, io, r->rules->defaults[r->default_next]))
+            return false;
+        r->bare = false;
+        r->sent = 0;
+    }
+    return true;
+}
+
+/* Writes what is pending. True when nothing is any more. Nothing taken from the input may be waiting to be copied. */
+static bool drain(struct json_renamer *r, struct json_io *io)
+{
+    bool done = true;
+
+    switch ((enum json_pending)r->pending) {
+    case JSON_PENDING_NONE:
+        break;
+    case JSON_PENDING_HELD:
+        done = drain_piece(r, io, (struct span){ r->held, r->n_held });
+        break;
+    case JSON_PENDING_NAME:
+        done = drain_piece(r, io, r->rules->names[r->name].text);
+        break;
+    case JSON_PENDING_DEFAULTS:
+        done = drain_defaults(r, io);
+        break;
+    }
+    if (done)
+        r->pending = JSON_PENDING_NONE;
+    return done;
+}
+
+/* True if the bulk can take over: inside the outermost container, between tokens or in a string whose bytes need not be looked at one by one. */
+static bool bulk_can(const struct json_renamer *r)
+{
+    return r->depth > 0 && r->depth < JSON_BULK_DEPTH && (r->state < JSON_DONE || (r->state == JSON_STRING && !r->holding));
+}
+
+ssize_t json_rename(struct json_renamer *r, struct span in, char *out, size_t cap, size_t *written)
+{
+    struct json_io io = { in.p, in.p, in.n ? in.p + in.n : in.p, out, cap ? out + cap : out };
+
+    *written = 0;
+    while (!r->why && drain(r, &io)) {
+        const char *stop = json_io_limit(&io);
+
+        if (stop - io.p >= STEP && bulk_can(r)) {
+            json_bulk(r, &io);
+            stop = json_io_limit(&io);
+        }
+        if (stop - io.p > STEP && r->depth > 0)
+            stop = io.p + STEP;
+        if (stop == io.p)
+            break;
+        r->why = json_take(r, &io, stop);
+    }
+    json_io_flush(&io);
+    *written = (size_t)(io.out - out);
+    r->offset += (size_t)(io.p - in.p);
+    return r->why ? -EBADMSG : io.p - in.p;
+}
+
+/* True if the text may end where it is: after its one value, or in a number that needs no more digits. */
+static bool may_end(const struct json_renamer *r)
+{
+    return r->state == JSON_DONE ||
+           (r->depth == 0 && (r->state == JSON_ZERO || r->state == JSON_INTEGER || r->state == JSON_FRACTION || r->state == JSON_EXPONENT));
+}
+
+int json_rename_end(struct json_renamer *r, char *out, size_t cap, size_t *written)
+{
+    struct json_io io = { NULL, NULL, NULL, out, cap ? out + cap : out };
+    bool done = r->why || drain(r, &io);
+
+    *written = (size_t)(io.out - out);
+    if (!done)
+        return -EAGAIN;
+    if (!r->why && !may_end(r))
+        r->why = r->offset ? "the text ends too early" : "the text is empty";
+    return r->why ? -EBADMSG : 0;
+}
+
+bool json_valid(struct span value)
+{
+    const struct json_rules none = { .scan = json_scan_best() };
+    struct json_renamer r;
+    char out[2048];
+    size_t written;
+
+    json_rename_init(&r, &none);
+    while (value.n > 0) {
+        ssize_t n = json_rename(&r, value, out, sizeof(out), &written);
+
+        if (n < 0)
+            return false;
+        value = span_skip(value, (size_t)n);
+    }
+    return json_rename_end(&r, out, sizeof(out), &written) == 0;
+}

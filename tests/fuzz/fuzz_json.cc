@@ -1,0 +1,308 @@
+// Holds the JSON renamer against RapidJSON and against itself: any way of cutting input and output gives the same bytes and the same verdict.
+// The reference is slow and plain: RapidJSON tells where keys end, and the text is put together again from the pieces.
+// Build with clang++ -fsanitize=fuzzer,address,undefined and the objects of json/; the unit tests are in tests/unit/test_json_*.c.
+extern "C" {
+#include "json/rename.h"
+#include "json/rules.h"
+}
+
+// RapidJSON's stack adds to null pointers; that is none of our business here.
+#pragma clang attribute push(__attribute__((no_sanitize("undefined"))), apply_to = function)
+#include <rapidjson/memorystream.h>
+#include <rapidjson/reader.h>
+#pragma clang attribute pop
+
+#include <cstdio>
+#include <cstdlib>
+#include <map>
+#include <set>
+#include <string>
+#include <vector>
+
+namespace {
+
+struct rename_case {
+    std::vector<std::pair<std::string, std::string>> aliases, defaults;
+    bool top_only;
+    struct json_rules *rules;
+};
+
+struct outcome {
+    bool ok;
+    uint64_t offset;
+    std::string why, text;
+};
+
+std::string quoted(const std::string &text)
+{
+    std::string out = "\"";
+    char escape[8];
+
+    for (unsigned char c : text) {
+        if (c == '"' || c == '\\')
+            out += '\\';
+        if (c < 0x20) {
+            snprintf(escape, sizeof escape, "\\u%04x", c);
+            out += escape;
+        } else {
+            out += (char)c;
+        }
+    }
+    return out + "\"";
+}
+
+// Follows RapidJSON through a text and writes the text with its keys renamed.
+class reference : public rapidjson::BaseReaderHandler<rapidjson::UTF8<>, reference> {
+public:
+    reference(const std::string &t, const rename_case &c) : text(t), rules(c), stream(t.data(), t.size()) {}
+
+    // 1 if RapidJSON takes the text, 0 if not, -1 if it cannot say (it refuses numbers that are too big for a double).
+    int run()
+    {
+        rapidjson::Reader reader;
+        const unsigned flags = rapidjson::kParseIterativeFlag | rapidjson::kParseNumbersAsStringsFlag | rapidjson::kParseStopWhenDoneFlag;
+        rapidjson::ParseResult result = reader.Parse<flags>(stream, *this);
+
+        if (!result)
+            return result.Code() == rapidjson::kParseErrorNumberTooBig ? -1 : 0;
+        for (size_t i = stream.Tell(); i < text.size(); i++)
+            if (!strchr(" \t\r\n", text[i]) || !text[i])
+                return 0;
+        out.append(text, copied, std::string::npos);
+        return lone_low_half() ? 0 : 1;
+    }
+
+    bool RawNumber(const char *, rapidjson::SizeType, bool) { return true; }
+    bool StartArray() { return enter(false); }
+    bool StartObject() { return enter(true); }
+    bool EndArray(rapidjson::SizeType) { return leave(); }
+
+    bool Key(const char *p, rapidjson::SizeType n, bool)
+    {
+        size_t end = stream.Tell(), begin = end - 2;
+        std::string key(p, n), name = key;
+
+        while (text[begin] != '"' || backslashes_before(begin) % 2)
+            begin--;
+        if (!rules.top_only || (levels.size() == 1))
+            for (auto &alias : rules.aliases)
+                if (alias.first == key) {
+                    name = alias.second;
+                    out.append(text, copied, begin - copied);
+                    out += quoted(name);
+                    copied = end;
+                }
+        if (levels.size() == 1)
+            sent.insert(name);
+        return true;
+    }
+
+    bool EndObject(rapidjson::SizeType members)
+    {
+        if (levels.size() == 1) {
+            size_t brace = stream.Tell(); // told before it is taken
+
+            out.append(text, copied, brace - copied);
+            copied = brace;
+            for (auto &d : rules.defaults)
+                add_default(d.first, d.second, members++ == 0);
+        }
+        return leave();
+    }
+
+    std::string out;
+
+private:
+    void add_default(const std::string &key, const std::string &value, bool first)
+    {
+        std::string name = key;
+
+        for (auto &alias : rules.aliases)
+            if (alias.first == key)
+                name = alias.second;
+        if (sent.count(name)) {
+            if (first)
+                bare_again = true;
+            return;
+        }
+        out += (first || bare_again ? "" : ",") + quoted(name) + ":" + value;
+        bare_again = false;
+    }
+
+    bool enter(bool object)
+    {
+        levels.push_back(object);
+        return levels.size() <= JSON_DEPTH_MAX;
+    }
+
+    bool leave()
+    {
+        levels.pop_back();
+        return true;
+    }
+
+    size_t backslashes_before(size_t at) const
+    {
+        size_t n = 0;
+
+        while (n < at && text[at - 1 - n] == '\\')
+            n++;
+        return n;
+    }
+
+    // RapidJSON refuses a high half of a pair on its own, but lets a low one pass; this text is known to be right otherwise.
+    bool lone_low_half() const
+    {
+        for (size_t i = 0; i < text.size(); i++) {
+            if (text[i] != '\\')
+                continue;
+            if (text[i + 1] != 'u') {
+                i++;
+                continue;
+            }
+            unsigned long code = std::stoul(text.substr(i + 2, 4), nullptr, 16);
+
+            if (code >= 0xDC00 && code <= 0xDFFF)
+                return true;
+            i += code >= 0xD800 && code <= 0xDBFF ? 11 : 5;
+        }
+        return false;
+    }
+
+    const std::string &text;
+    const rename_case &rules;
+    rapidjson::MemoryStream stream;
+    std::vector<bool> levels;
+    std::set<std::string> sent;
+    size_t copied = 0;
+    bool bare_again = false;
+};
+
+struct span span_from(const std::string &s)
+{
+    struct span out = { s.data(), s.size() };
+    return out;
+}
+
+// The longest aliases share beginnings, some are escaped when written, one is empty, and two would chain if anything did.
+rename_case make_case(bool with_aliases, bool with_defaults, bool top_only)
+{
+    rename_case c;
+    std::vector<struct json_alias> aliases;
+    std::vector<struct json_default> defaults;
+    const char *why = "";
+
+    if (with_aliases)
+        c.aliases = { { "model", "model_id" }, { "a", "b" }, { "b", "c" }, { "mode", "m" }, { "", "empty" }, { "q\"\\\n", "say \"\\\n\x01" },
+                      { "\xC3\xA9t\xC3\xA9", "summer" }, { "\xF0\x9F\x98\x80", "face" }, { "\xF0\x9F\x98\x81x", "\xF0\x9F\x98\x80" } };
+    if (with_defaults)
+        c.defaults = { { "a", "1" }, { "temperature", "0.6" }, { "model_id", "[true]" }, { "\xC3\xA9t", "\"x\"" }, { "c", "{}" } };
+    c.top_only = top_only;
+    for (auto &a : c.aliases)
+        aliases.push_back({ span_from(a.first), span_from(a.second) });
+    for (auto &d : c.defaults)
+        defaults.push_back({ span_from(d.first), span_from(d.second) });
+    struct json_rules_spec spec = { aliases.data(), (unsigned)aliases.size(), defaults.data(), (unsigned)defaults.size(), top_only, nullptr };
+    if (json_rules_make(&c.rules, &spec, &why)) {
+        fprintf(stderr, "rules: %s\n", why);
+        abort();
+    }
+    return c;
+}
+
+// How the next run cuts its input and output: always whole, always one byte, or by a small generator.
+struct cutter {
+    int way;
+    uint32_t seed;
+
+    size_t next(size_t most)
+    {
+        seed = seed * 1664525u + 1013904223u;
+        size_t n = way == 0 ? most : way == 1 ? 1 : 1 + (seed >> 8) % (way == 2 ? 9 : way == 3 ? 200 : 1500);
+        return n < most ? n : most;
+    }
+};
+
+outcome run(const json_rules *rules, const std::string &text, cutter in_cut, cutter out_cut)
+{
+    struct json_renamer r;
+    outcome o = { true, 0, "", "" };
+    size_t at = 0, written = 0;
+    int e = -EAGAIN;
+
+    json_rename_init(&r, rules);
+    while (at < text.size() && o.ok) {
+        size_t n = in_cut.next(text.size() - at), cap = out_cut.next(4 * text.size() + 1000);
+        std::vector<char> in(text.begin() + (long)at, text.begin() + (long)(at + n)), out(cap);
+        struct span piece = { in.data(), n };
+        ssize_t taken = json_rename(&r, piece, out.data(), cap, &written);
+
+        o.text.append(out.data(), written);
+        if (taken < 0)
+            o.ok = false;
+        else
+            at += (size_t)taken;
+        struct json_renamer moved = r;
+        r = moved;
+    }
+    while (o.ok && e == -EAGAIN) {
+        std::vector<char> out(out_cut.next(1000));
+
+        e = json_rename_end(&r, out.data(), out.size(), &written);
+        o.text.append(out.data(), written);
+    }
+    if (e)
+        o.ok = false;
+    o.offset = r.offset;
+    o.why = r.why ? r.why : "";
+    return o;
+}
+
+void require(bool holds, const char *what, const std::string &text, const outcome &o)
+{
+    if (holds)
+        return;
+    fprintf(stderr, "%s\ninput: %s\noutput: %s\nverdict: %d at %llu, %s\n", what, text.c_str(), o.text.c_str(), o.ok, (unsigned long long)o.offset, o.why.c_str());
+    abort();
+}
+
+void check(const rename_case &c, const std::string &text, uint32_t seed)
+{
+    outcome whole = run(c.rules, text, { 0, 0 }, { 0, 0 });
+    reference expected(text, c);
+    int verdict = expected.run();
+
+    require(verdict < 0 || whole.ok == (verdict == 1), "RapidJSON says otherwise", text, whole);
+    if (whole.ok && verdict == 1)
+        require(whole.text == expected.out, ("the reference writes " + expected.out).c_str(), text, whole);
+    if (whole.ok && c.aliases.empty() && c.defaults.empty())
+        require(whole.text == text, "without rules the output is the input", text, whole);
+    for (int in_way = 0; in_way < 5; in_way++)
+        for (int out_way = 0; out_way < 5; out_way++) {
+            outcome cut = run(c.rules, text, { in_way, seed }, { out_way, seed ^ 0x5555 });
+
+            require(cut.ok == whole.ok && cut.offset == whole.offset && cut.why == whole.why && cut.text == whole.text, "cut, it differs", text, cut);
+        }
+}
+
+} // namespace
+
+extern "C" int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+    static auto &cases = *new std::vector<rename_case>{ make_case(false, false, false), make_case(true, true, false), make_case(true, true, true),
+                                                        make_case(true, false, false), make_case(false, true, false) };
+    if (size < 2)
+        return 0;
+    std::string text((const char *)data + 1, size - 1);
+    uint32_t seed = data[0] * 2654435761u + (uint32_t)size;
+    rename_case &c = cases[data[0] % cases.size()];
+    unsigned ways = 0;
+
+    while (json_scan_nth(ways))
+        ways++;
+    c.rules->scan = json_scan_nth(data[0] / cases.size() % ways);
+    check(c, text, seed);
+    if (text.size() < 60)               // where the bulk takes over, everything is met again
+        check(c, std::string(70, ' ') + text + std::string(70, ' '), seed);
+    return 0;
+}
