@@ -150,6 +150,8 @@ static int serve(struct worker *w, const struct conf *c, struct log *log)
     if (err)
         return err;
     reactor_want(w->reactor, &signals.watch, READY_READ);
+    if (!c->upstream.tls_verify)
+        log_say(log, LOG_WARNING_LEVEL, "tls_verify = no: nobody checks who %s is, and whoever answers gets the keys", c->upstream.base_url.text);
     for (unsigned i = 0; i < c->server.n_listen; i++)
         log_say(log, LOG_INFO_LEVEL, "listening on %s for %s", c->server.listen[i].text, c->upstream.base_url.text);
     err = reactor_run(w->reactor);
@@ -172,7 +174,9 @@ static enum exit_code run(struct conf *c)
     enum exit_code code = EXIT_FINE;
     int *fds, n, err;
 
-    err = settings_make(&settings, c);
+    err = settings_make(&settings, c, stderr);
+    if (err == -EINVAL)
+        return EXIT_CONFIGURATION;
     if (err)
         return complain(EXIT_RESOURCES, "cannot start", err);
     fds = calloc(c->server.n_listen, sizeof *fds);
@@ -203,6 +207,21 @@ out_settings:
     free(fds);
     settings_release(settings, NULL);
     return code;
+}
+
+/* What is made of the configuration is part of the check: the CA file, for one. */
+static enum exit_code test(struct conf *c)
+{
+    struct settings *settings;
+    int err = settings_make(&settings, c, stderr);
+
+    if (err == -EINVAL)
+        return EXIT_CONFIGURATION;
+    if (err)
+        return complain(EXIT_RESOURCES, "cannot check", err);
+    settings_release(settings, NULL);
+    puts("configuration OK");
+    return EXIT_FINE;
 }
 
 static void print_version(void)
@@ -266,8 +285,7 @@ int main(int argc, char **argv)
         return EXIT_CONFIGURATION;
     switch (mode) {
     case MODE_TEST:
-        puts("configuration OK");
-        break;
+        return test(c);
     case MODE_PRINT:
         conf_print(c, stdout);
         break;

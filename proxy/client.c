@@ -140,7 +140,7 @@ static size_t consume(struct client *c, struct span in)
 
     while (used < in.n && takes_input(c)) {
         struct span rest = span_skip(in, used);
-        size_t n = c->phase == CLIENT_HEAD ? take_head(c, rest) : c->phase == CLIENT_EXCHANGE ? request_feed(c, SPAN(""), rest) : rest.n;
+        size_t n = c->phase == CLIENT_HEAD ? take_head(c, rest) : c->phase == CLIENT_EXCHANGE ? request_feed(c, rest) : rest.n;
 
         used += n;
         advance(c);
@@ -306,6 +306,10 @@ void client_upstream_ready(struct conn *conn)
     struct client *c = client_of(conn);
     bool progress = false;
 
+    if (c->x.attempt.dial) {
+        dial_ready(c->x.attempt.dial);
+        return;
+    }
     if (conn->out.bytes > 0 && (conn->tcp.watch.ready & READY_WRITE)) {
         attempt_flush(&c->x.attempt);
         progress = true;

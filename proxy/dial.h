@@ -17,6 +17,7 @@
 struct dial {
     struct conn *conn;
     struct connector connector;
+    unsigned layers;                    /* how many streams stand on the socket */
     struct timer timer;
     void (*done)(struct dial *d, int failure);
     char why[DIAL_WHY_MAX];
@@ -26,6 +27,9 @@ struct dial {
 /* Starts dialling for conn, which pool_new made. done may be called before this returns. Returns NULL if there is no memory (done is not called then); the result may not be used
  * once done was called. */
 struct dial *dial_start(struct conn *conn, struct resolver *resolver, void (*done)(struct dial *d, int failure));
+
+/* The socket of d->conn is ready: goes on with opening what stands on it. done may be called. */
+void dial_ready(struct dial *d);
 
 /* Gives up; done is not called, conn is left to the caller. NULL is fine. */
 void dial_cancel(struct dial *d);

@@ -5,6 +5,7 @@
 #include "proxy/access.h"
 #include "proxy/cors.h"
 #include "proxy/reply.h"
+#include "proxy/rewrite.h"
 
 static struct timer_kind linger_kind = { .ms = 5000 };
 
@@ -144,6 +145,7 @@ void exchange_fail(struct client *c, enum failure f, const char *why)
         request_abandon(c);
         reply_error(c, f, span_of(why), SPAN(""));
     }
+    rewrite_end(c);
     attempt_end(&x->attempt, false);
 }
 
@@ -152,6 +154,7 @@ void exchange_end(struct client *c)
     struct exchange *x = &c->x;
 
     access_log(c);
+    rewrite_end(c);
     attempt_end(&x->attempt, false);
     settings_release(x->settings, c->worker->reactor);
     x->settings = NULL;

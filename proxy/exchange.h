@@ -39,6 +39,8 @@ enum ending {
 /* 1. settings is held from the beginning to the end.
  * 2. close: the connection ends with this exchange; the client is told so where the head was not out yet.
  * 3. cut: the answer broke off; the connection ends without the body's terminator. */
+struct rewrite;
+
 struct exchange {
     enum request_state request;
     enum answer_state answer;
@@ -55,6 +57,7 @@ struct exchange {
     const char *cors;                   /* see cors_origin */
     struct http_body body;              /* the request's, as it comes in */
     struct http_body answer_body;       /* the answer's, as it comes in */
+    struct rewrite *rewrite;            /* the request's body is being rewritten; NULL: it is not looked at */
     struct attempt attempt;
     struct sse_watch watch;
 
@@ -117,9 +120,11 @@ void exchange_steer(struct client *c, bool client_progress, bool upstream_progre
 /* Checks the key and sends the request on its way. Returns how much of rest was used. */
 size_t request_begin(struct client *c, struct span rest);
 
-/* Takes bytes of the body. head goes before it. Returns how many bytes were used; fewer than given when the upstream has to be waited for,
- * or when the body ends. */
-size_t request_feed(struct client *c, struct span head, struct span in);
+/* Takes bytes of the body. Returns how many bytes were used; fewer than given when the upstream has to be waited for, or when the body ends. */
+size_t request_feed(struct client *c, struct span in);
+
+/* Decodes the next piece of the body and counts it. Returns how much of in it took, or -1 after the exchange was failed. */
+ssize_t request_next_piece(struct client *c, struct span in, struct http_piece *piece);
 
 /* Makes the rest of the body something to throw away, if it is short; else the connection is to end. */
 void request_abandon(struct client *c);

@@ -3,7 +3,9 @@
  * The interface is proxy/exchange.h; heads are rewritten by proxy/forward.h, sent by proxy/attempt.h. */
 #include "proxy/exchange.h"
 #include "proxy/forward.h"
+#include "proxy/rewrite.h"
 
+#define FRAMING_MAX 64                  /* of the field that tells the framing, and the empty line */
 #define DISCARD_MAX (256 * 1024)        /* a longer rest of a body is not worth keeping the connection for */
 
 static size_t refuse(struct client *c, enum failure f, const char *why)
@@ -57,38 +59,6 @@ static void send_continue(struct client *c)
     client_send(c, &iov, 1);
 }
 
-size_t request_begin(struct client *c, struct span rest)
-{
-    struct worker *w = c->worker;
-    struct exchange *x = &c->x;
-    const struct http_head *h = &w->head;
-    uint64_t max = x->settings->conf->server.max_body_size;
-    struct http_out o, key;
-    const char *why;
-
-    http_out_init(&key, w->text, sizeof w->text / 4);
-    why = authorize(x, h, &key);
-    if (why)
-        return refuse(c, FAIL_API_KEY, why);
-    if (w->draining)
-        return refuse(c, FAIL_DRAINING, "the proxy is about to stop");
-    if (max > 0 && h->content_length > 0 && (uint64_t)h->content_length > max)
-        return refuse(c, FAIL_BODY_SIZE, "the request's body is larger than max_body_size");
-    if (c->tcp.watch.ready & READY_HUP) {
-        c->broken = true;
-        return rest.n;
-    }
-    x->send_framing = x->body.framing == HTTP_CHUNKED ? HTTP_CHUNKED : HTTP_LENGTH;
-    http_out_init(&o, w->text + key.n, sizeof w->text - key.n);
-    forward_request(&o, h, x->settings, http_out_span(&key));
-    forward_framing(&o, x->send_framing, h->content_length > 0 ? (uint64_t)h->content_length : 0);
-    if (o.overflow)
-        return refuse(c, FAIL_HEAD_SIZE, "the request's head is too large to be passed on");
-    if (x->awaits_continue)
-        send_continue(c);
-    return request_feed(c, http_out_span(&o), rest);
-}
-
 /* Reads away what nobody wants any more. Nothing depends on its framing once the connection is to end. */
 static size_t discard(struct exchange *x, struct span in)
 {
@@ -109,59 +79,141 @@ static size_t discard(struct exchange *x, struct span in)
     return used;
 }
 
-/* Strings pieces of the body into the frame. Returns how much of in they took, or -1 after the exchange was failed. */
-static ssize_t take_pieces(struct client *c, struct http_frame *f, struct span in)
+ssize_t request_next_piece(struct client *c, struct span in, struct http_piece *piece)
 {
     struct exchange *x = &c->x;
     uint64_t max = x->settings->conf->server.max_body_size;
-    size_t used = 0;
+    ssize_t n = http_body_next(&x->body, in, piece);
 
-    while (used < in.n && !x->body.done && http_frame_room(f)) {
-        struct http_piece piece;
-        ssize_t n = http_body_next(&x->body, span_skip(in, used), &piece);
-
-        if (n < 0) {
-            x->close = true;
-            exchange_fail(c, FAIL_BAD_REQUEST, x->body.why);
-            return -1;
-        }
-        used += (size_t)n;
-        x->body_bytes += piece.data.n;
-        if (max > 0 && x->body_bytes > max) {
-            exchange_fail(c, FAIL_BODY_SIZE, "the request's body is larger than max_body_size");
-            return -1;
-        }
-        http_frame_piece(f, &piece);
+    if (n < 0) {
+        x->close = true;
+        exchange_fail(c, FAIL_BAD_REQUEST, x->body.why);
+        return -1;
     }
-    return (ssize_t)used;
+    x->body_bytes += piece->data.n;
+    if (max > 0 && x->body_bytes > max) {
+        exchange_fail(c, FAIL_BODY_SIZE, "the request's body is larger than max_body_size");
+        return -1;
+    }
+    return n;
 }
 
-size_t request_feed(struct client *c, struct span head, struct span in)
+/* Passes the body on as it is. Returns how much of in was used. */
+static size_t relay(struct client *c, struct span head, struct span in)
 {
     struct worker *w = c->worker;
     struct exchange *x = &c->x;
     struct http_frame *f = &w->frame;
-    ssize_t used;
+    size_t used = 0;
 
-    if (x->request == REQUEST_DISCARD) {
-        size_t n = discard(x, in);
-
-        x->bytes_in += n;
-        return n;
-    }
     http_frame_init(f, x->send_framing);
     http_frame_raw(f, head);
-    used = take_pieces(c, f, in);
-    if (used < 0) {
-        x->bytes_in += in.n;
-        return in.n;
+    while (used < in.n && !x->body.done && http_frame_room(f)) {
+        struct http_piece piece;
+        ssize_t n = request_next_piece(c, span_skip(in, used), &piece);
+
+        if (n < 0)
+            return in.n;
+        http_frame_piece(f, &piece);
+        used += (size_t)n;
     }
-    x->bytes_in += (size_t)used;
     if (x->body.done) {
         http_frame_end(f);
         x->request = REQUEST_DONE;
     }
     if (f->bytes > 0 && attempt_send(&x->attempt, &w->pool, w->resolver, x->settings, f->iov, f->n))
         exchange_fail(c, (enum failure)x->attempt.failure, x->attempt.why);
-    return (size_t)used;
+    return used;
+}
+
+size_t request_feed(struct client *c, struct span in)
+{
+    struct exchange *x = &c->x;
+    size_t used;
+
+    if (x->request == REQUEST_DISCARD)
+        used = discard(x, in);
+    else
+        used = x->rewrite ? rewrite_feed(c, in) : relay(c, SPAN(""), in);
+    x->bytes_in += used;
+    return used;
+}
+
+/* A coded body cannot be read, so nothing in it can be renamed. */
+static bool is_coded(const struct http_head *h)
+{
+    for (unsigned i = 0; i < h->n_fields; i++)
+        if (h->fields[i].id == HTTP_CONTENT_ENCODING && !span_eq_nocase(h->fields[i].value, SPAN("identity")))
+            return true;
+    return false;
+}
+
+/* What is wrong with a request that its head alone tells. Returns the failure, or -1, with why. */
+static int check_head(const struct client *c, const struct http_head *h, const char **why)
+{
+    const struct settings *s = c->x.settings;
+    uint64_t max = s->conf->server.max_body_size;
+
+    if (c->worker->draining) {
+        *why = "the proxy is about to stop";
+        return FAIL_DRAINING;
+    }
+    if (max > 0 && h->content_length > 0 && (uint64_t)h->content_length > max) {
+        *why = "the request's body is larger than max_body_size";
+        return FAIL_BODY_SIZE;
+    }
+    if (s->rules && is_coded(h)) {
+        *why = "a body with a Content-Encoding cannot be rewritten: send it without";
+        return FAIL_CONTENT_ENCODING;
+    }
+    return -1;
+}
+
+/* Sends the first bytes: the head at once where the body goes on as it is, else held back until the body's new length is known. */
+static size_t send_start(struct client *c, struct http_out *head, struct span rest)
+{
+    struct exchange *x = &c->x;
+    const struct http_head *h = &c->worker->head;
+    size_t used;
+
+    if (x->settings->rules) {
+        if (rewrite_begin(c, http_out_span(head)))
+            return refuse(c, FAIL_INTERNAL, "out of memory");
+        return request_feed(c, rest);
+    }
+    x->send_framing = x->body.framing == HTTP_CHUNKED ? HTTP_CHUNKED : HTTP_LENGTH;
+    forward_framing(head, x->send_framing, h->content_length > 0 ? (uint64_t)h->content_length : 0);
+    used = relay(c, http_out_span(head), rest);
+    x->bytes_in += used;
+    return used;
+}
+
+size_t request_begin(struct client *c, struct span rest)
+{
+    struct worker *w = c->worker;
+    struct exchange *x = &c->x;
+    const struct http_head *h = &w->head;
+    struct http_out o, key;
+    const char *why;
+    int failure;
+
+    http_out_init(&key, w->text, sizeof w->text / 4);
+    why = authorize(x, h, &key);
+    if (why)
+        return refuse(c, FAIL_API_KEY, why);
+    failure = check_head(c, h, &why);
+    if (failure >= 0)
+        return refuse(c, (enum failure)failure, why);
+    if (c->tcp.watch.ready & READY_HUP) {
+        c->broken = true;
+        return rest.n;
+    }
+    http_out_init(&o, w->text + key.n, sizeof w->text - key.n - FRAMING_MAX);
+    forward_request(&o, h, x->settings, http_out_span(&key));
+    if (o.overflow)
+        return refuse(c, FAIL_HEAD_SIZE, "the request's head is too large to be passed on");
+    o.cap += FRAMING_MAX;
+    if (x->awaits_continue)
+        send_continue(c);
+    return send_start(c, &o, rest);
 }

@@ -4,23 +4,30 @@
 #ifndef PROXY_SETTINGS_H
 #define PROXY_SETTINGS_H
 
+#include "json/rename.h"
 #include "net/reactor.h"
+#include "net/tls.h"
 #include "proxy/keys.h"
+
+#include <stdio.h>
 
 struct settings {
     unsigned refs;
     struct conf *conf;
+    struct json_rules *rules;           /* NULL: nothing is renamed or added, and bodies are not looked at */
     struct key_map *keys;               /* NULL: there is no table of keys */
     char *host;                         /* value of the Host field for the upstream */
     char *api_key;                      /* "Bearer KEY" to send where there is no table; NULL: none */
+    struct tls_context *tls;            /* NULL: nothing speaks TLS */
     struct {
         struct timer_kind header, body, idle;                   /* of the client's side */
         struct timer_kind dial, answer, silence, keepalive;     /* of the upstream's side */
     } timeouts;
 };
 
-/* Makes a generation of c, which belongs to it from now on (also when this fails), with one reference. Returns 0 with *out or -ENOMEM. */
-int settings_make(struct settings **out, struct conf *c);
+/* Makes a generation of c, which belongs to it from now on (also when this fails), with one reference.
+ * Returns 0 with *out, -EINVAL after what is wrong was written to errors as conf_load does, or -ENOMEM. */
+int settings_make(struct settings **out, struct conf *c, FILE *errors);
 
 /* Takes a reference. Returns s. */
 struct settings *settings_hold(struct settings *s);

@@ -3,6 +3,7 @@
  * The interface is proxy/worker.h. */
 #include "proxy/worker.h"
 #include "proxy/client.h"
+#include "proxy/rewrite.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -142,6 +143,7 @@ void worker_free(struct worker *w)
     while (w->clients)
         client_kill(w->clients);
     pool_clear(&w->pool, NULL);
+    rewrite_free_spares(w->spare_rewrites);
     blocks_free(&w->blocks);
     resolver_free(w->resolver);
     reactor_free(w->reactor);

@@ -18,8 +18,9 @@
 
 struct client;
 struct door;
+struct rewrite;
 
-/* 1. in, text, head and frame are scratch: what they hold is valid within one callback only, and only the callback's own function
+/* 1. in, out, text, head and frame are scratch: what they hold is valid within one callback only, and only the callback's own function
  *    reads into in.
  * 2. clients lists every client there is, so that they can be ended. */
 struct worker {
@@ -33,6 +34,8 @@ struct worker {
     unsigned n_clients;
     struct door *doors;                 /* one a listening socket */
     unsigned n_doors;
+    struct rewrite *spare_rewrites;
+    unsigned n_spare_rewrites;
     bool draining;
     struct timer drain_timer;
     struct timer_kind drain_kind;
@@ -41,6 +44,7 @@ struct worker {
     struct http_head head;
     struct http_frame frame;
     char in[WORKER_READ_SIZE];
+    char out[WORKER_READ_SIZE];         /* what the renamer writes */
     char text[WORKER_TEXT_SIZE];
 };
 

@@ -1,0 +1,381 @@
+/* What connections share: trusted certificates, the library's settings, randomness, sessions to resume, and room to work in.
+ * Knows no streams and judges no certificate.
+ * The interface is net/tls.h and net/tls_inside.h; the streams are net/tls.c. */
+#include "net/tls_inside.h"
+
+#include <mbedtls/ssl.h>
+#include <mbedtls/error.h>
+#include <mbedtls/platform_util.h>
+#include <mbedtls/version.h>
+#if MBEDTLS_VERSION_NUMBER >= 0x03000000
+#include <psa/crypto.h>
+#endif
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <time.h>
+#include <unistd.h>
+#ifdef __APPLE__
+#include <sys/random.h>
+#endif
+
+/* A ticket may be renewed for ever; the certificate behind it is looked at again after this many seconds. */
+#define SESSION_MAX_AGE 3600
+
+#if defined(MBEDTLS_SSL_PROTO_TLS1_3) && MBEDTLS_VERSION_NUMBER >= 0x03000000
+const char *const tls_versions = "TLS 1.2 and 1.3";
+#else
+const char *const tls_versions = "TLS 1.2";
+#endif
+
+static const char *const stores[] = {
+    "/etc/ssl/certs/ca-certificates.crt",
+    "/etc/ssl/cert.pem",
+    "/etc/pki/tls/certs/ca-bundle.crt",
+    "/etc/pki/ca-trust/extracted/pem/tls-ca-bundle.pem",
+    "/etc/ssl/ca-bundle.pem",
+    "/usr/local/etc/ssl/cert.pem",
+};
+
+/* Forward secrecy and authenticated encryption only (RFC 9325, 4.2): every server of the last ten years has one of these. ChaCha20 goes first: the
+ * library computes it faster than AES even with the processor's help, and where there is none, without tables that the cache betrays. */
+static const int suites[] = {
+#if MBEDTLS_VERSION_NUMBER >= 0x03000000
+    MBEDTLS_TLS1_3_CHACHA20_POLY1305_SHA256,
+    MBEDTLS_TLS1_3_AES_128_GCM_SHA256,
+    MBEDTLS_TLS1_3_AES_256_GCM_SHA384,
+#endif
+    MBEDTLS_TLS_ECDHE_ECDSA_WITH_CHACHA20_POLY1305_SHA256,
+    MBEDTLS_TLS_ECDHE_RSA_WITH_CHACHA20_POLY1305_SHA256,
+    MBEDTLS_TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256,
+    MBEDTLS_TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256,
+    MBEDTLS_TLS_ECDHE_ECDSA_WITH_AES_256_GCM_SHA384,
+    MBEDTLS_TLS_ECDHE_RSA_WITH_AES_256_GCM_SHA384,
+    0,
+};
+
+/* P-256 first: it is the group that the library computes fastest and that every server has; the library's own order begins with the slowest. */
+#if MBEDTLS_VERSION_NUMBER >= 0x03000000
+static const uint16_t groups[] = {
+    MBEDTLS_SSL_IANA_TLS_GROUP_SECP256R1,
+    MBEDTLS_SSL_IANA_TLS_GROUP_X25519,
+    MBEDTLS_SSL_IANA_TLS_GROUP_SECP384R1,
+    MBEDTLS_SSL_IANA_TLS_GROUP_SECP521R1,
+    MBEDTLS_SSL_IANA_TLS_GROUP_NONE,
+};
+#else
+static const mbedtls_ecp_group_id groups[] = {
+    MBEDTLS_ECP_DP_SECP256R1,
+    MBEDTLS_ECP_DP_CURVE25519,
+    MBEDTLS_ECP_DP_SECP384R1,
+    MBEDTLS_ECP_DP_SECP521R1,
+    MBEDTLS_ECP_DP_NONE,
+};
+#endif
+
+static const char *protocols[] = { "http/1.1", NULL };
+
+const char *tls_library(void)
+{
+    static char text[40];
+
+#if MBEDTLS_VERSION_NUMBER >= 0x04000000
+    snprintf(text, sizeof text, "%s (untested)", MBEDTLS_VERSION_STRING_FULL);
+#else
+    mbedtls_version_get_string_full(text);
+#endif
+    return text;
+}
+
+/* Randomness. Until 4.x the library asks us: the kernel is asked each time, because a generator of our own, seeded once, would
+ * give the same keys to every process forked from here. What TLS 1.3 takes from the library's own generator has that weakness, so a process
+ * that finds itself forked starts it anew; that generator is the process's, so this one variable is too. */
+#if MBEDTLS_VERSION_NUMBER >= 0x03000000
+static pid_t started_by;
+
+void tls_after_fork(void)
+{
+    if (started_by == getpid())
+        return;
+    if (started_by != 0)
+        mbedtls_psa_crypto_free();
+    if (psa_crypto_init() == PSA_SUCCESS)
+        started_by = getpid();
+}
+#else
+void tls_after_fork(void)
+{
+}
+#endif
+
+#if MBEDTLS_VERSION_NUMBER < 0x04000000
+static int kernel_random(void *unused, unsigned char *to, size_t n)
+{
+    (void)unused;
+    while (n > 0) {
+        size_t now = n < 256 ? n : 256;
+
+        if (getentropy(to, now))
+            return MBEDTLS_ERR_SSL_INTERNAL_ERROR;
+        to += now;
+        n -= now;
+    }
+    return 0;
+}
+#endif
+
+/* Everything that is the same for all connections. */
+static int configure(struct tls_context *c)
+{
+    mbedtls_ssl_config *conf = c->config;
+    int err = mbedtls_ssl_config_defaults(conf, MBEDTLS_SSL_IS_CLIENT, MBEDTLS_SSL_TRANSPORT_STREAM, MBEDTLS_SSL_PRESET_DEFAULT);
+
+    if (err)
+        return err;
+    mbedtls_ssl_conf_authmode(conf, c->verify ? MBEDTLS_SSL_VERIFY_REQUIRED : MBEDTLS_SSL_VERIFY_NONE);
+    mbedtls_ssl_conf_ca_chain(conf, c->trusted, NULL);
+    mbedtls_ssl_conf_ciphersuites(conf, suites);
+    mbedtls_ssl_conf_session_tickets(conf, MBEDTLS_SSL_SESSION_TICKETS_ENABLED);
+#if defined(MBEDTLS_SSL_RENEGOTIATION)
+    mbedtls_ssl_conf_renegotiation(conf, MBEDTLS_SSL_RENEGOTIATION_DISABLED);
+#endif
+#if MBEDTLS_VERSION_NUMBER < 0x04000000
+    mbedtls_ssl_conf_rng(conf, kernel_random, NULL);
+#endif
+#if MBEDTLS_VERSION_NUMBER >= 0x03000000
+    mbedtls_ssl_conf_min_tls_version(conf, MBEDTLS_SSL_VERSION_TLS1_2);
+    mbedtls_ssl_conf_groups(conf, groups);
+#else
+    mbedtls_ssl_conf_min_version(conf, MBEDTLS_SSL_MAJOR_VERSION_3, MBEDTLS_SSL_MINOR_VERSION_3);
+    mbedtls_ssl_conf_curves(conf, groups);
+#endif
+#if defined(MBEDTLS_SSL_TLS1_3_SIGNAL_NEW_SESSION_TICKETS_ENABLED)
+    mbedtls_ssl_conf_tls13_enable_signal_new_session_tickets(conf, MBEDTLS_SSL_TLS1_3_SIGNAL_NEW_SESSION_TICKETS_ENABLED);
+#endif
+    return mbedtls_ssl_conf_alpn_protocols(conf, protocols);
+}
+
+/* Which file to read, and who named it; NULL if there is none. */
+static const char *find_store(const char *ca_file, const char **named_by)
+{
+    const char *env = getenv("SSL_CERT_FILE");
+
+    *named_by = "ca_file ";
+    if (ca_file && ca_file[0])
+        return ca_file;
+    *named_by = "SSL_CERT_FILE ";
+    if (env && env[0])
+        return env;
+    *named_by = "";
+    for (size_t i = 0; i < sizeof stores / sizeof *stores; i++)
+        if (access(stores[i], R_OK) == 0)
+            return stores[i];
+    return NULL;
+}
+
+static void say_none_found(char *why, size_t n)
+{
+    size_t at = (size_t)snprintf(why, n, "no CA certificates to verify the upstream with: ca_file and SSL_CERT_FILE are not set, and there is none of");
+
+    for (size_t i = 0; i < sizeof stores / sizeof *stores && at < n; i++)
+        at += (size_t)snprintf(why + at, n - at, "%s %s", i ? "," : "", stores[i]);
+}
+
+static int load_store(struct tls_context *c, const char *ca_file, char *why, size_t why_n)
+{
+    const char *named_by, *file = find_store(ca_file, &named_by);
+    int err;
+
+    if (!file) {
+        say_none_found(why, why_n);
+        return -EINVAL;
+    }
+    if (access(file, R_OK)) {
+        snprintf(why, why_n, "cannot read the CA certificates in %s%s: %s", named_by, file, strerror(errno));
+        return -EINVAL;
+    }
+    err = mbedtls_x509_crt_parse_file(c->trusted, file);
+    if (err < 0 || c->trusted->raw.p == NULL) {
+        snprintf(why, why_n, "there is no CA certificate in %s%s that can be read (%d)", named_by, file, err);
+        return -EINVAL;
+    }
+    c->store = strdup(file);
+    return c->store ? 0 : -ENOMEM;
+}
+
+int tls_context_make(struct tls_context **out, const struct tls_options *o, char *why, size_t why_n)
+{
+    struct tls_context *c = calloc(1, sizeof *c);
+    int err = -ENOMEM;
+
+    *out = NULL;
+    snprintf(why, why_n, "out of memory");
+    if (!c)
+        return -ENOMEM;
+    c->verify = o->verify;
+    c->config = calloc(1, sizeof *c->config);
+    c->trusted = calloc(1, sizeof *c->trusted);
+    if (!c->config || !c->trusted)
+        goto fail;
+    mbedtls_ssl_config_init(c->config);
+    mbedtls_x509_crt_init(c->trusted);
+    tls_after_fork();
+    err = c->verify ? load_store(c, o->ca_file, why, why_n) : 0;
+    if (err)
+        goto fail;
+    err = configure(c);
+    if (err) {
+        snprintf(why, why_n, "the TLS library cannot be set up (%d)", err);
+        err = -EINVAL;
+        goto fail;
+    }
+    *out = c;
+    return 0;
+fail:
+    tls_context_free(c);
+    return err;
+}
+
+static void peer_free(struct tls_peer *p)
+{
+    mbedtls_ssl_session_free(p->session);
+    free(p->session);
+    free(p);
+}
+
+void tls_context_free(struct tls_context *c)
+{
+    if (!c)
+        return;
+    while (c->peers) {
+        struct tls_peer *p = c->peers;
+
+        c->peers = p->next;
+        peer_free(p);
+    }
+    while (c->scratch) {
+        struct tls_scratch *s = c->scratch;
+
+        c->scratch = s->next;
+        mbedtls_platform_zeroize(s, sizeof *s);
+        free(s);
+    }
+    while (c->n_spare > 0)
+        tls_room_free(&c->spare[--c->n_spare]);
+    if (c->config)
+        mbedtls_ssl_config_free(c->config);
+    free(c->config);
+    if (c->trusted)
+        mbedtls_x509_crt_free(c->trusted);
+    free(c->trusted);
+    free(c->store);
+    free(c);
+}
+
+static struct tls_peer *peer_make(const char *host, size_t n)
+{
+    struct tls_peer *p = calloc(1, sizeof *p + n + 1);
+
+    if (!p)
+        return NULL;
+    p->session = calloc(1, sizeof *p->session);
+    if (!p->session) {
+        free(p);
+        return NULL;
+    }
+    mbedtls_ssl_session_init(p->session);
+    memcpy(p->host, host, n);
+    if (inet_pton(AF_INET, p->host, p->ip) == 1)
+        p->ip_n = 4;
+    else if (inet_pton(AF_INET6, p->host, p->ip) == 1)
+        p->ip_n = 16;
+    return p;
+}
+
+/* A dot at the end of a name is the resolver's business; certificates and server_name do without it (RFC 6066, 3). */
+struct tls_peer *tls_peer_get(struct tls_context *c, const char *host)
+{
+    size_t n = strlen(host);
+    struct tls_peer *p;
+
+    if (n > 1 && host[n - 1] == '.')
+        n--;
+    for (p = c->peers; p; p = p->next)
+        if (span_eq_nocase((struct span){ host, n }, span_of(p->host)))
+            return p;
+    p = peer_make(host, n);
+    if (p) {
+        p->next = c->peers;
+        c->peers = p;
+    }
+    return p;
+}
+
+static uint64_t seconds(void)
+{
+    struct timespec ts;
+
+    clock_gettime(CLOCK_MONOTONIC, &ts);
+    return (uint64_t)ts.tv_sec + 1;
+}
+
+bool tls_session_offer(struct tls_peer *p, struct mbedtls_ssl_context *ssl)
+{
+    if (p->verified && seconds() - p->verified > SESSION_MAX_AGE)
+        tls_session_forget(p);
+    return p->session_there && mbedtls_ssl_set_session(ssl, p->session) == 0;
+}
+
+void tls_session_keep(struct tls_peer *p, const struct mbedtls_ssl_context *ssl)
+{
+    mbedtls_ssl_session fresh;
+
+    if (!p->verified)
+        return;
+    mbedtls_ssl_session_init(&fresh);
+    if (mbedtls_ssl_get_session(ssl, &fresh)) {
+        mbedtls_ssl_session_free(&fresh);
+        return;
+    }
+    mbedtls_ssl_session_free(p->session);
+    *p->session = fresh;
+    p->session_there = true;
+}
+
+/* With TLS 1.3 the session is worth nothing before a ticket has come. */
+void tls_session_opened(struct tls_peer *p, const struct mbedtls_ssl_context *ssl, bool verified)
+{
+    if (!verified)
+        return;
+    p->verified = seconds();
+#if MBEDTLS_VERSION_NUMBER >= 0x03000000
+    if (mbedtls_ssl_get_version_number(ssl) != MBEDTLS_SSL_VERSION_TLS1_2)
+        return;
+#endif
+    tls_session_keep(p, ssl);
+}
+
+void tls_session_forget(struct tls_peer *p)
+{
+    mbedtls_ssl_session_free(p->session);
+    p->session_there = false;
+    p->verified = 0;
+}
+
+struct tls_scratch *tls_scratch_get(struct tls_context *c)
+{
+    struct tls_scratch *s = c->scratch;
+
+    if (!s)
+        return malloc(sizeof *s);
+    c->scratch = s->next;
+    return s;
+}
+
+void tls_scratch_put(struct tls_context *c, struct tls_scratch *s)
+{
+    s->next = c->scratch;
+    c->scratch = s;
+}
