@@ -75,6 +75,10 @@ static void act(struct worker *w, int number)
 {
     int err;
 
+    if (number == SIGHUP) {
+        log_say(w->log, LOG_WARNING_LEVEL, "HUP: this version does not reload its configuration; nothing was changed");
+        return;
+    }
     if (number != SIGUSR1) {
         worker_drain(w);
         return;
@@ -109,6 +113,7 @@ static int install_signals(void)
     sigaction(SIGTERM, &action, NULL);
     sigaction(SIGINT, &action, NULL);
     sigaction(SIGUSR1, &action, NULL);
+    sigaction(SIGHUP, &action, NULL);
     signal(SIGPIPE, SIG_IGN);
     return 0;
 }

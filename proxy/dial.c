@@ -9,8 +9,8 @@
 #include <stdlib.h>
 #include <time.h>
 
-/* The arithmetic of one handshake takes milliseconds. When it has taken as many within one turn of the loop, the next handshake waits for the next
- * turn, so that hundreds of them at once do not stop everything else. */
+/* The arithmetic of one handshake takes milliseconds. When it has taken as many within one turn of the loop, the next handshake
+ * waits for the next turn, so that hundreds of them at once do not stop everything else. */
 #define HANDSHAKE_MS_PER_TURN 4
 
 static void dial_free(struct retired *r)

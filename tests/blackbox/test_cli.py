@@ -209,8 +209,9 @@ def test_ipv6(proxy, upstream):
     c.close()
 
 
-def test_pipe_and_usr1_do_not_kill(proxy, upstream):
+def test_pipe_and_usr1_and_hup_do_not_kill(proxy, upstream):
     p = proxy(upstream)
     p.signal(signal.SIGPIPE)
+    p.signal(signal.SIGHUP)
     p.signal(signal.SIGUSR1)
     assert p.ask(post()).status == 200

@@ -93,6 +93,14 @@ def test_a_late_fault_never_completes_the_request(proxy, scripted):
     assert raw and not raw.endswith(b"0\r\n\r\n") and b"content-length" not in raw.lower()
 
 
+def test_a_failure_while_the_upstream_is_waited_for_ends_the_connection(proxy, black_hole):
+    p = proxy(black_hole, field_aliases=ALIASES, upstream={"timeout": "300ms"})
+    c = p.connect()
+    c.send(post(b'{"a":"' + b"GET /healthz HTTP/1.1\\r\\n" * 8000 + b'"}'))
+    r = c.response()
+    assert r.status == 504 and r.get("connection") == "close"
+
+
 def test_long_bodies_go_out_chunked_and_unharmed(proxy, upstream):
     p = proxy(upstream, field_aliases=ALIASES, defaults={"n": "1"})
     text = json.dumps({"messages": [{"role": "user", "content": "é\u2028\"\\" * 20_000, "a": i} for i in range(10)]}, ensure_ascii=False)

@@ -1,4 +1,5 @@
-/* net/tls against the library's own server, in one process over two pipes in memory, so that every split, stall and cut can be made on purpose.
+/* net/tls against the library's own server, in one process over two pipes in memory, so that every split, stall and cut can be
+ * made on purpose.
  * Certificates are made here too. Real servers, and what is wrong with real certificates, are in tests/blackbox/test_tls.py. */
 #include "net/tls.h"
 
@@ -543,7 +544,9 @@ static void another_host_is_refused(void **state)
 
 static void the_same_host_is_taken_however_it_is_written(void **state)
 {
-    static const char *const hosts[] = { "test.example", "TEST.example", "test.example.", "192.0.2.1", "2001:db8::1", "2001:DB8:0::1" };
+    static const char *const hosts[] = {
+        "test.example", "TEST.example", "test.example.", "192.0.2.1", "2001:db8::1", "2001:DB8:0::1",
+    };
 
     (void)state;
     for (size_t i = 0; i < sizeof hosts / sizeof *hosts; i++) {
@@ -693,7 +696,8 @@ static int set_up(void **state)
     mbedtls_x509_crt_init(&server_cert);
     assert_int_equal(mbedtls_x509_crt_parse(&server_cert, pem, strlen((char *)pem) + 1), 0);
     mbedtls_ssl_config_init(&server_config);
-    assert_int_equal(mbedtls_ssl_config_defaults(&server_config, MBEDTLS_SSL_IS_SERVER, MBEDTLS_SSL_TRANSPORT_STREAM, MBEDTLS_SSL_PRESET_DEFAULT), 0);
+    assert_int_equal(mbedtls_ssl_config_defaults(&server_config, MBEDTLS_SSL_IS_SERVER, MBEDTLS_SSL_TRANSPORT_STREAM,
+                                                 MBEDTLS_SSL_PRESET_DEFAULT), 0);
     mbedtls_ssl_conf_rng(&server_config, weak_random, NULL);
     return mbedtls_ssl_conf_own_cert(&server_config, &server_cert, &server_key);
 }
