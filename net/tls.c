@@ -1,5 +1,6 @@
 /* TLS over a stream: the handshake, reading, writing, and the goodbye.
- * Knows nothing of sockets; what connections share is net/tls_context.c, what is wrong with a certificate is said by net/tls_verify.c.
+ * Knows nothing of sockets; what connections share is net/tls_context.c, what is wrong with a certificate is said by
+ * net/tls_verify.c.
  * The interface is net/tls.h; the bytes below travel by net/tls_carry.c. */
 #include "net/tls_inside.h"
 
@@ -23,8 +24,9 @@
 #define NEW_TICKET INT_MIN              /* nothing returns this */
 #endif
 
-/* owed is how many bytes of the owner's are encrypted and kept by the carrier. He was told that they were not taken, and offers them again; when
- * the last of them is gone they are reported as taken. So he waits for the peer as long as there is something to send. */
+/* owed is how many bytes of the owner's are encrypted and kept by the carrier. He was told that they were not taken, and offers
+ * them again; when the last of them is gone they are reported as taken. So he waits for the peer as long as there is something
+ * to send. */
 struct tls {
     struct stream stream;
     struct tls_carrier carrier;
@@ -57,7 +59,8 @@ static char *why_text(struct tls *t)
     return t->verdict.why;
 }
 
-/* Looks at the records that come in the clear, for the sake of the sentence: the library keeps the number of an alert to itself. */
+/* Looks at the records that come in the clear, for the sake of the sentence: the library keeps the number of an alert to
+ * itself. */
 static void peek(struct tls *t, const unsigned char *p, size_t n)
 {
     if (n == HEADER)
@@ -183,12 +186,13 @@ static void end_reading(struct tls *t, int err)
     else if (why && t->carrier.eof)
         snprintf(why, TLS_WHY_MAX, "the connection was cut: it ended without the goodbye of TLS");
     else if (why)
-        snprintf(why, TLS_WHY_MAX, "what came over the connection is not what the server sent, or it gave up (-0x%04x)", (unsigned)-err);
+        snprintf(why, TLS_WHY_MAX, "what came over the connection is not what the server sent, or it gave up (-0x%04x)",
+                 (unsigned)-err);
     t->read_error = t->carrier.read_error ? t->carrier.read_error : -EPROTO;
 }
 
-/* Decrypts into buf for as long as nothing has to be waited for. Once there is something, no more is read from below. n may be 0: tickets, and what
- * is left of the handshake, are taken then. */
+/* Decrypts into buf for as long as nothing has to be waited for. Once there is something, no more is read from below. n may be
+ * 0: tickets, and what is left of the handshake, are taken then. */
 static size_t decrypt(struct tls *t, unsigned char *buf, size_t n)
 {
     size_t got = 0;
@@ -268,58 +272,20 @@ static bool tls_pending(const struct stream *s)
     return holds_input(t) || stream_pending(t->carrier.below);
 }
 
-/* What the caller of write has to send yet. */
-struct source {
-    const struct iovec *iov;
-    int n;
-    size_t at;                          /* within the first */
-};
-
-static size_t first_left(const struct source *f)
-{
-    return f->iov->iov_len - f->at;
-}
-
-static void take(struct source *f, size_t n)
-{
-    f->at += n;
-    while (f->n > 0 && f->at >= f->iov->iov_len) {
-        f->at -= f->iov->iov_len;
-        f->iov++;
-        f->n--;
-    }
-}
-
-/* Takes up to n bytes into to, or drops them where to is NULL. Returns how many there were. */
-static size_t gather(struct source *f, unsigned char *to, size_t n)
-{
-    size_t got = 0;
-
-    while (f->n > 0 && got < n) {
-        size_t here = first_left(f) < n - got ? first_left(f) : n - got;
-
-        if (to && here > 0)
-            memcpy(to + got, (const char *)f->iov->iov_base + f->at, here);
-        take(f, here);
-        got += here;
-    }
-    return got;
-}
-
-/* Puts the next record's worth of bytes on the stage: where they lie if they lie together, else gathered, so that a head and the body behind it
- * share a record. Returns how many, or -EPROTO. */
-static ssize_t encrypt_record(struct tls *t, struct source *f)
+/* Puts the next record's worth of bytes on the stage: where they lie if they lie together, else gathered, so that a head and the
+ * body behind it share a record. Returns how many, or -EPROTO. */
+static ssize_t encrypt_record(struct tls *t, struct tls_source *f)
 {
     int max = mbedtls_ssl_get_max_out_record_payload(&t->ssl);
     const unsigned char *p = (const unsigned char *)f->iov->iov_base + f->at;
     size_t n = max > 0 && max < TLS_RECORD_MAX ? (size_t)max : TLS_RECORD_MAX;
     int put;
 
-    if (first_left(f) >= n || f->n == 1) {
-        n = first_left(f) < n ? first_left(f) : n;
-        take(f, n);
+    if (tls_source_first(f) >= n || f->n == 1) {
+        n = tls_source_first(f) < n ? tls_source_first(f) : n;
+        tls_source_take(f, n);
     } else {
-        n = gather(f, t->carrier.scratch->text, n);
+        n = tls_source_gather(f, t->carrier.scratch->text, n);
         p = t->carrier.scratch->text;
     }
     do
@@ -329,11 +295,11 @@ static ssize_t encrypt_record(struct tls *t, struct source *f)
 }
 
 /* Encrypts and sends all of f, or what the layer below takes of it; *done grows by what was taken. */
-static int encrypt(struct tls *t, struct source *f, size_t *done)
+static int encrypt(struct tls *t, struct tls_source *f, size_t *done)
 {
     size_t unsent = 0;
 
-    take(f, 0);
+    tls_source_take(f, 0);
     while (f->n > 0) {
         ssize_t n = encrypt_record(t, f);
         int err;
@@ -357,7 +323,7 @@ static int encrypt(struct tls *t, struct source *f, size_t *done)
 static ssize_t tls_write(struct stream *s, const struct iovec *iov, int n)
 {
     struct tls *t = tls_of(s);
-    struct source from = { iov, n, 0 };
+    struct tls_source from = { iov, n, 0 };
     size_t done = 0;
     int err;
 
@@ -367,7 +333,7 @@ static ssize_t tls_write(struct stream *s, const struct iovec *iov, int n)
         return -ENOMEM;
     err = tls_carry_flush(&t->carrier);
     if (!err) {
-        done = gather(&from, NULL, t->owed);
+        done = tls_source_gather(&from, NULL, t->owed);
         t->owed -= (uint32_t)done;
         err = encrypt(t, &from, &done);
     }
@@ -375,8 +341,8 @@ static ssize_t tls_write(struct stream *s, const struct iovec *iov, int n)
     return done > 0 ? (ssize_t)done : err;
 }
 
-/* While the connection is opened, it is the handshake that waits, not the owner. What the library had to say on its own, such as an alert, and could
- * not send at once goes out here, where every owner comes by after each event. */
+/* While the connection is opened, it is the handshake that waits, not the owner. What the library had to say on its own, such as
+ * an alert, and could not send at once goes out here, where every owner comes by after each event. */
 static void tls_want(struct stream *s, unsigned mask)
 {
     struct tls *t = tls_of(s);

@@ -1,4 +1,5 @@
-/* Ciphertext between the library and the stream below, in as few calls as there can be: one read for many records, one write for many.
+/* Ciphertext between the library and the stream below, in as few calls as there can be: one read for many records, one write for
+ * many.
  * Knows neither records nor the library.
  * The interface is net/tls_inside.h, the user net/tls.c. */
 #include "net/tls_inside.h"
@@ -147,4 +148,29 @@ int tls_carry_flush(struct tls_carrier *k)
     if (err && err != -EAGAIN)
         k->write_error = err;
     return err;
+}
+
+void tls_source_take(struct tls_source *f, size_t n)
+{
+    f->at += n;
+    while (f->n > 0 && f->at >= f->iov->iov_len) {
+        f->at -= f->iov->iov_len;
+        f->iov++;
+        f->n--;
+    }
+}
+
+size_t tls_source_gather(struct tls_source *f, unsigned char *to, size_t n)
+{
+    size_t got = 0;
+
+    while (f->n > 0 && got < n) {
+        size_t here = tls_source_first(f) < n - got ? tls_source_first(f) : n - got;
+
+        if (to && here > 0)
+            memcpy(to + got, (const char *)f->iov->iov_base + f->at, here);
+        tls_source_take(f, here);
+        got += here;
+    }
+    return got;
 }

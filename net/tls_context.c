@@ -4,7 +4,6 @@
 #include "net/tls_inside.h"
 
 #include <mbedtls/ssl.h>
-#include <mbedtls/error.h>
 #include <mbedtls/platform_util.h>
 #include <mbedtls/version.h>
 #if MBEDTLS_VERSION_NUMBER >= 0x03000000
@@ -39,8 +38,9 @@ static const char *const stores[] = {
     "/usr/local/etc/ssl/cert.pem",
 };
 
-/* Forward secrecy and authenticated encryption only (RFC 9325, 4.2): every server of the last ten years has one of these. ChaCha20 goes first: the
- * library computes it faster than AES even with the processor's help, and where there is none, without tables that the cache betrays. */
+/* Forward secrecy and authenticated encryption only (RFC 9325, 4.2): every server of the last ten years has one of these.
+ * ChaCha20 goes first: the library computes it faster than AES even with the processor's help, and where there is none, without
+ * tables that the cache betrays. */
 static const int suites[] = {
 #if MBEDTLS_VERSION_NUMBER >= 0x03000000
     MBEDTLS_TLS1_3_CHACHA20_POLY1305_SHA256,
@@ -56,7 +56,8 @@ static const int suites[] = {
     0,
 };
 
-/* P-256 first: it is the group that the library computes fastest and that every server has; the library's own order begins with the slowest. */
+/* P-256 first: it is the group that the library computes fastest and that every server has; the library's own order begins with
+ * the slowest. */
 #if MBEDTLS_VERSION_NUMBER >= 0x03000000
 static const uint16_t groups[] = {
     MBEDTLS_SSL_IANA_TLS_GROUP_SECP256R1,
@@ -90,8 +91,8 @@ const char *tls_library(void)
 }
 
 /* Randomness. Until 4.x the library asks us: the kernel is asked each time, because a generator of our own, seeded once, would
- * give the same keys to every process forked from here. What TLS 1.3 takes from the library's own generator has that weakness, so a process
- * that finds itself forked starts it anew; that generator is the process's, so this one variable is too. */
+ * give the same keys to every process forked from here. What TLS 1.3 takes from the library's own generator has that weakness,
+ * so a process that finds itself forked starts it anew; that generator is the process's, so this one variable is too. */
 #if MBEDTLS_VERSION_NUMBER >= 0x03000000
 static pid_t started_by;
 
@@ -177,7 +178,8 @@ static const char *find_store(const char *ca_file, const char **named_by)
 
 static void say_none_found(char *why, size_t n)
 {
-    size_t at = (size_t)snprintf(why, n, "no CA certificates to verify the upstream with: ca_file and SSL_CERT_FILE are not set, and there is none of");
+    size_t at = (size_t)snprintf(why, n, "no CA certificates to verify the upstream with: neither ca_file nor SSL_CERT_FILE is set, "
+                                         "and there is none of");
 
     for (size_t i = 0; i < sizeof stores / sizeof *stores && at < n; i++)
         at += (size_t)snprintf(why + at, n - at, "%s %s", i ? "," : "", stores[i]);

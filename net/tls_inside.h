@@ -18,8 +18,8 @@ struct mbedtls_ssl_context;
 struct mbedtls_ssl_session;
 struct mbedtls_x509_crt;
 
-/* Room that a stream needs only while a call is under way: records as they came in, records to go out, and small pieces that are to
- * share a record. Streams that wait need none of it. */
+/* Room that a stream needs only while a call is under way: records as they came in, records to go out, and small pieces that are
+ * to share a record. Streams that wait need none of it. */
 struct tls_scratch {
     struct tls_scratch *next;
     unsigned char in[TLS_READ_MAX];
@@ -73,10 +73,10 @@ struct tls_verdict {
 };
 
 /* Ciphertext on its way between the library and the stream below.
- * 1. The library reads from in, which one large read has filled, and writes to scratch->out, which one large write empties: it never
- *    waits for the peer in the middle of a record.
- * 2. scratch is there during a call only. What is left of in at its end is moved to in_kept, what the stream below did not take of out to
- *    out_kept; a connection that waits has neither. */
+ * 1. The library reads from in, which one large read has filled, and writes to scratch->out, which one large write empties: it
+ *    never waits for the peer in the middle of a record.
+ * 2. scratch is there during a call only. What is left of in at its end is moved to in_kept, what the stream below did not take
+ *    of out to out_kept; a connection that waits has neither. */
 struct tls_carrier {
     struct stream *below;
     struct tls_scratch *scratch;
@@ -94,8 +94,8 @@ int tls_carry_begin(struct tls_carrier *k, struct tls_context *c);
 /* Ends it: what is still here is kept. */
 void tls_carry_end(struct tls_carrier *k, struct tls_context *c);
 
-/* Takes up to n bytes of what came in, reading up to read_max from below if there is nothing (0: not at all). A read that would only
- * say -EAGAIN is left out. Returns the count, 0 at the end, -EAGAIN, or a negative errno. */
+/* Takes up to n bytes of what came in, reading up to read_max from below if there is nothing (0: not at all). A read that would
+ * only say -EAGAIN is left out. Returns the count, 0 at the end, -EAGAIN, or a negative errno. */
 ssize_t tls_carry_take(struct tls_carrier *k, unsigned char *to, size_t n, size_t read_max);
 
 /* Puts bytes on the stage. Returns how many there was room for. */
@@ -107,8 +107,28 @@ bool tls_carry_has_room(const struct tls_carrier *k);
 /* Sends what an earlier call kept. Returns 0 if nothing is left, -EAGAIN, or the error that ends all writing. */
 int tls_carry_send_kept(struct tls_carrier *k);
 
-/* Sends what was kept, then what is staged, and keeps what is left. Returns 0 if nothing is left, -EAGAIN, or the error that ends all writing. */
+/* Sends what was kept, then what is staged, and keeps what is left. Returns 0 if nothing is left, -EAGAIN, or the error that
+ * ends all writing. */
 int tls_carry_flush(struct tls_carrier *k);
+
+/* What the caller of write has to send yet: n pieces, the first of them from at on. */
+struct tls_source {
+    const struct iovec *iov;
+    int n;
+    size_t at;
+};
+
+/* How much of the first piece is left. */
+static inline size_t tls_source_first(const struct tls_source *f)
+{
+    return f->iov->iov_len - f->at;
+}
+
+/* Goes on by n bytes, and past pieces that are empty. */
+void tls_source_take(struct tls_source *f, size_t n);
+
+/* Takes up to n bytes into to, or drops them where to is NULL. Returns how many there were. */
+size_t tls_source_gather(struct tls_source *f, unsigned char *to, size_t n);
 
 /* tls_lend.c */
 
@@ -129,7 +149,8 @@ struct tls_peer *tls_peer_get(struct tls_context *c, const char *host);
 /* Offers the peer's last session to ssl, whose handshake has not begun. Returns true if there was one. */
 bool tls_session_offer(struct tls_peer *p, struct mbedtls_ssl_context *ssl);
 
-/* The handshake of ssl is over; verified: with a certificate that was looked at, and not with a session resumed. Keeps what there is to keep. */
+/* The handshake of ssl is over; verified: with a certificate that was looked at, and not with a session resumed. Keeps what
+ * there is to keep. */
 void tls_session_opened(struct tls_peer *p, const struct mbedtls_ssl_context *ssl, bool verified);
 
 /* Keeps the session of ssl, for which a ticket has come, for the connections that follow. */
@@ -152,8 +173,8 @@ extern const char *const tls_versions;
 
 /* tls_verify.c */
 
-/* The library's question about each certificate of a chain, from the root to the server's own; arg is a struct tls_verdict. Adds flags, never
- * takes one away. Returns 0. */
+/* The library's question about each certificate of a chain, from the root to the server's own; arg is a struct tls_verdict. Adds
+ * flags, never takes one away. Returns 0. */
 int tls_verify(void *arg, struct mbedtls_x509_crt *crt, int depth, uint32_t *flags);
 
 /* Adds what flags say of the whole chain, where the library has set them after the last question. */

@@ -1,7 +1,7 @@
-/* The library keeps room for one record each way, 33 KiB as it is commonly built, with every connection; here a connection has it only during a
- * call, and while a record has come in part. What is lent is warm in the cache, too.
- * Knows the library from inside, and so only those versions whose inside it knows; with others, or where the library gives rooms of different
- * sizes to different connections, each keeps its own.
+/* The library keeps room for one record each way, 33 KiB as it is commonly built, with every connection; here a connection has
+ * it only during a call, and while a record has come in part. What is lent is warm in the cache, too.
+ * Knows the library from inside, and so only those versions whose inside it knows; with others, or where the library gives rooms
+ * of different sizes to different connections, each keeps its own.
  * The interface is net/tls_inside.h, the user net/tls.c. */
 #define MBEDTLS_ALLOW_PRIVATE_ACCESS
 #include "net/tls_inside.h"
@@ -12,8 +12,9 @@
 
 #include <errno.h>
 
-#if !defined(MBEDTLS_SSL_VARIABLE_BUFFER_LENGTH) && ((MBEDTLS_VERSION_NUMBER >= 0x021C0000 && MBEDTLS_VERSION_NUMBER < 0x03000000) || \
-                                                     (MBEDTLS_VERSION_NUMBER >= 0x03060000 && MBEDTLS_VERSION_NUMBER < 0x04000000))
+#define VERSION_IN(from, to) (MBEDTLS_VERSION_NUMBER >= (from) && MBEDTLS_VERSION_NUMBER < (to))
+
+#if !defined(MBEDTLS_SSL_VARIABLE_BUFFER_LENGTH) && (VERSION_IN(0x021C0000, 0x03000000) || VERSION_IN(0x03060000, 0x04000000))
 
 #define COUNTER 8                       /* the number of the next record, in front of the record's own place */
 

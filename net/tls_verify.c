@@ -97,15 +97,17 @@ static void say_date(struct tls_verdict *v, const char *which, const mbedtls_x50
     if (flags & MBEDTLS_X509_BADCERT_EXPIRED)
         say(v, "%s expired on %04d-%02d-%02d (it is %s now)", which, t->year, t->mon, t->day, here);
     else if (tm.tm_year + 1900 < CLOCK_IS_SANE)
-        say(v, "the clock of this machine is wrong, so no certificate can be checked: it says %s, and %s is valid from %04d-%02d-%02d on", here,
-            which, t->year, t->mon, t->day);
+        say(v, "the clock of this machine is wrong, so no certificate can be checked: it says %s, and %s is valid from %04d-%02d-%02d on",
+            here, which, t->year, t->mon, t->day);
     else
-        say(v, "%s is not yet valid: only from %04d-%02d-%02d %02d:%02d UTC on (it is %s now)", which, t->year, t->mon, t->day, t->hour, t->min, here);
+        say(v, "%s is not yet valid: only from %04d-%02d-%02d %02d:%02d UTC on (it is %s now)", which, t->year, t->mon, t->day, t->hour,
+            t->min, here);
 }
 
 static void say_unknown(struct tls_verdict *v, const char *which, const mbedtls_x509_crt *crt)
 {
-    bool self_signed = crt->issuer_raw.len == crt->subject_raw.len && memcmp(crt->issuer_raw.p, crt->subject_raw.p, crt->issuer_raw.len) == 0;
+    bool self_signed = span_eq((struct span){ (const char *)crt->issuer_raw.p, crt->issuer_raw.len },
+                               (struct span){ (const char *)crt->subject_raw.p, crt->subject_raw.len });
     char issuer[NAMES_MAX];
 
     if (mbedtls_x509_dn_gets(issuer, sizeof issuer, &crt->issuer) <= 0)
@@ -113,8 +115,8 @@ static void say_unknown(struct tls_verdict *v, const char *which, const mbedtls_
     if (self_signed)
         say(v, "%s is self-signed and not among those in %s (to trust it, name it as ca_file)", which, v->context->store);
     else
-        say(v, "%s was issued by '%s', which is not among the authorities in %s, unless the server leaves out a certificate in between", which, issuer,
-            v->context->store);
+        say(v, "%s was issued by '%s', which is not among the authorities in %s, unless the server leaves out a certificate in between",
+            which, issuer, v->context->store);
 }
 
 /* The rest, which is about the certificate as such. */
@@ -157,7 +159,8 @@ static void explain(struct tls_verdict *v, const mbedtls_x509_crt *crt, int dept
     if (flags & (MBEDTLS_X509_BADCERT_EXPIRED | MBEDTLS_X509_BADCERT_FUTURE))
         say_date(v, which, crt, flags);
     if (flags & MBEDTLS_X509_BADCERT_CN_MISMATCH)
-        say(v, "its certificate is for %s and not for %s%s", names_of(crt, names), v->peer->ip_n ? "the address " : "", v->peer->host);
+        say(v, "its certificate is for %s and not for %s%s", names_of(crt, names), v->peer->ip_n ? "the address " : "",
+            v->peer->host);
     if (flags & MBEDTLS_X509_BADCERT_NOT_TRUSTED)
         say_unknown(v, which, crt);
     if (flags & ~told)
@@ -192,7 +195,8 @@ static uint32_t check_dates(const mbedtls_x509_crt *crt)
 }
 #endif
 
-/* An address is looked for among the certificate's addresses and nowhere else (RFC 9110, 4.3.5); the library was given no name to check then. */
+/* An address is looked for among the certificate's addresses and nowhere else (RFC 9110, 4.3.5); the library was given no name
+ * to check then. */
 int tls_verify(void *arg, struct mbedtls_x509_crt *crt, int depth, uint32_t *flags)
 {
     struct tls_verdict *v = arg;
@@ -212,8 +216,8 @@ void tls_alert_text(char *to, size_t n, int alert, const char *host)
 {
     switch (alert) {
     case MBEDTLS_SSL_ALERT_MSG_HANDSHAKE_FAILURE:
-        snprintf(to, n, "the server found no cipher suite in common, or speaks none of the versions that this program speaks: %s (alert %d)",
-                 tls_versions, alert);
+        snprintf(to, n, "the server found no cipher suite in common, or speaks none of the versions that this program speaks: %s "
+                        "(alert %d)", tls_versions, alert);
         break;
     case MBEDTLS_SSL_ALERT_MSG_PROTOCOL_VERSION:
         snprintf(to, n, "the server speaks none of the versions that this program speaks: %s (alert %d)", tls_versions, alert);

@@ -264,15 +264,18 @@ static void take_start(struct client *c, struct span in)
 static void ended(struct client *c, ssize_t n)
 {
     struct exchange *x = &c->x;
+    const char *cause = n < 0 ? stream_why(x->attempt.conn->top) : "";
     char why[512];
 
+    if (!cause)
+        cause = strerror((int)-n);
     if (n == 0 && x->answer == ANSWER_BODY && x->answer_body.framing == HTTP_UNTIL_CLOSE) {
         http_frame_init(&c->worker->frame, x->answer_framing);
         finish(c, false);
         return;
     }
     snprintf(why, sizeof why, "the upstream closed the connection %s%s%s",
-             x->answer == ANSWER_WAIT ? "without an answer" : "within its answer", n < 0 ? ": " : "", n < 0 ? strerror((int)-n) : "");
+             x->answer == ANSWER_WAIT ? "without an answer" : "within its answer", n < 0 ? ": " : "", cause);
     exchange_fail(c, FAIL_UPSTREAM, why);
 }
 

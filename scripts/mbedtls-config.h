@@ -19,7 +19,6 @@
 #define MBEDTLS_CIPHER_C
 #define MBEDTLS_AES_C
 #define MBEDTLS_GCM_C
-#define MBEDTLS_GCM_LARGE_TABLE
 #define MBEDTLS_CHACHA20_C
 #define MBEDTLS_POLY1305_C
 #define MBEDTLS_CHACHAPOLY_C
@@ -46,6 +45,7 @@
 #define MBEDTLS_PK_C
 #define MBEDTLS_PK_PARSE_C
 #define MBEDTLS_PSA_CRYPTO_C
+#define MBEDTLS_PSA_KEY_STORE_DYNAMIC
 
 /* Certificates. */
 #define MBEDTLS_ASN1_PARSE_C
@@ -74,8 +74,7 @@
 #define MBEDTLS_SSL_KEEP_PEER_CERTIFICATE
 #define MBEDTLS_SSL_ALL_ALERT_MESSAGES
 
-/* Memory: what a server sends may come in records of 16 KiB, what we send is cut into smaller ones. */
-#define MBEDTLS_SSL_MAX_FRAGMENT_LENGTH
-#define MBEDTLS_SSL_VARIABLE_BUFFER_LENGTH
+/* Records are of full size both ways: net/tls_lend.c lends the room for them to the connections that are at work. With
+ * MBEDTLS_SSL_VARIABLE_BUFFER_LENGTH and a smaller OUT_CONTENT_LEN the library would cut the room for what comes in to the smaller of the two. */
 #define MBEDTLS_SSL_IN_CONTENT_LEN 16384
-#define MBEDTLS_SSL_OUT_CONTENT_LEN 4096
+#define MBEDTLS_SSL_OUT_CONTENT_LEN 16384
