@@ -25,7 +25,7 @@ static int append(struct growing *g, struct span s)
             return -ENOMEM;
         if (g->n)
             memcpy(p, g->p, g->n);
-        conf_wipe(g->p, g->n);
+        wipe(g->p, g->n);
         free(g->p);
         g->p = p;
         g->room = room;
@@ -140,7 +140,7 @@ static char *first_line(const struct conf_value *v, const char *path)
         conf_value_fault(v, "the first line of %.*s is empty or holds a NUL byte", (int)v->raw.n, v->raw.p);
     else if (!(copy = conf_dup(line)))
         v->errors->oom = true;
-    conf_wipe(text, (size_t)n);
+    wipe(text, (size_t)n);
     free(text);
     return copy;
 }

@@ -301,7 +301,7 @@ static int load_file(struct conf **out, const char *path, FILE *errors)
     setvbuf(in, buffer, _IOFBF, sizeof(buffer));
     int rc = load(out, in, path, errors);
     fclose(in);
-    conf_wipe(buffer, sizeof(buffer));
+    wipe(buffer, sizeof(buffer));
     return rc;
 }
 

@@ -31,17 +31,10 @@ char *conf_dup(struct span s)
     return copy;
 }
 
-void conf_wipe(void *p, size_t n)
-{
-    volatile unsigned char *bytes = p;
-    while (bytes && n-- > 0)
-        bytes[n] = 0;
-}
-
 void conf_free_text(char *s)
 {
     if (s)
-        conf_wipe(s, strlen(s));
+        wipe(s, strlen(s));
     free(s);
 }
 

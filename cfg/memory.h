@@ -13,9 +13,6 @@ void *conf_grow(void *list, unsigned *room, unsigned n, size_t size);
 /* A NUL-terminated copy of s, or NULL if memory ran out. */
 char *conf_dup(struct span s);
 
-/* Overwrites n bytes in a way that no compiler leaves out. NULL is fine. */
-void conf_wipe(void *p, size_t n);
-
 /* Wipes and frees a string; NULL is fine. */
 void conf_free_text(char *s);
 

@@ -47,7 +47,7 @@ static int enlarge(struct reader *r)
         return -ENOMEM;
     if (r->n)
         memcpy(text, r->text, r->n);
-    conf_wipe(r->text, r->room);
+    wipe(r->text, r->room);
     free(r->text);
     r->text = text;
     r->room = room;
@@ -275,6 +275,6 @@ void conf_read(FILE *in, struct conf_errors *errors, struct conf_taker *t)
         errors->oom = true;
     else if (rc != 0)
         conf_fault(errors, 0, "", "the inih library gave up (code %d)", rc);
-    conf_wipe(r.text, r.room);
+    wipe(r.text, r.room);
     free(r.text);
 }

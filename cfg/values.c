@@ -409,6 +409,6 @@ void conf_value_store(struct conf_value *v, void *base)
     if (!form_fault(v) && setters[v->row->type](v, base) == -ENOMEM)
         v->errors->oom = true;
     v->text = (struct span){ 0 };
-    conf_wipe(expanded, n);
+    wipe(expanded, n);
     free(expanded);
 }

@@ -51,4 +51,13 @@ static inline struct span span_skip(struct span s, size_t n)
     return (struct span){ s.p + n, s.n - n };
 }
 
+/* Overwrites n bytes in a way that no compiler leaves out. p may be NULL. */
+static inline void wipe(void *p, size_t n)
+{
+    volatile unsigned char *bytes = (volatile unsigned char *)p;
+
+    while (bytes && n-- > 0)
+        bytes[n] = 0;
+}
+
 #endif
