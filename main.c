@@ -158,7 +158,8 @@ static int serve(struct worker *w, const struct conf *c, struct log *log)
     if (!c->upstream.tls_verify)
         log_say(log, LOG_WARNING_LEVEL, "tls_verify = no: nobody checks who %s is, and whoever answers gets the keys", c->upstream.base_url.text);
     for (unsigned i = 0; i < c->server.n_listen; i++)
-        log_say(log, LOG_INFO_LEVEL, "listening on %s for %s", c->server.listen[i].text, c->upstream.base_url.text);
+        log_say(log, LOG_INFO_LEVEL, "listening on %s for %s%s%s", c->server.listen[i].text, c->upstream.base_url.text,
+                c->upstream.proxy.host ? " through the proxy " : "", c->upstream.proxy.host ? c->upstream.proxy.text : "");
     err = reactor_run(w->reactor);
     reactor_remove(w->reactor, &signals.watch);
     return err;

@@ -42,6 +42,12 @@ struct conf_url {
     bool is_address;                    /* host is an IPv4 or IPv6 address */
 };
 
+/* True if there is a URL and its scheme is this one. */
+static inline bool conf_url_is(const struct conf_url *u, const char *scheme)
+{
+    return u->host && strcmp(u->scheme, scheme) == 0;
+}
+
 /* All times in milliseconds (0 = off), all sizes in bytes. Strings belong to the struct. */
 struct conf {
     char *file;                         /* what was read; NULL: built-in defaults */

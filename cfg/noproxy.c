@@ -88,7 +88,7 @@ const char *conf_proxy_variable(const struct conf_url *base)
     static const char *const https[] = { "https_proxy", "HTTPS_PROXY", "all_proxy", "ALL_PROXY", NULL };
     static const char *const http[] = { "http_proxy", "all_proxy", "ALL_PROXY", NULL };
     const char *found = NULL;
-    for (const char *const *name = strcmp(base->scheme, "https") == 0 ? https : http; *name && !found; name++)
+    for (const char *const *name = conf_url_is(base, "https") ? https : http; *name && !found; name++)
         found = variable_set(*name);
     return found;
 }

@@ -102,6 +102,24 @@ void http_put_json(struct http_out *o, struct span s)
     }
 }
 
+void http_put_base64(struct http_out *o, struct span s)
+{
+    static const char digits[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+
+    while (s.n > 0) {
+        size_t n = s.n < 3 ? s.n : 3;
+        uint32_t bits = 0;
+        char text[4];
+
+        for (size_t i = 0; i < 3; i++)
+            bits = bits << 8 | (i < n ? (uint8_t)s.p[i] : 0);
+        for (unsigned i = 0; i < 4; i++)
+            text[i] = i <= n ? digits[bits >> (18 - 6 * i) & 63] : '=';
+        http_put(o, (struct span){ text, 4 });
+        s = span_skip(s, n);
+    }
+}
+
 struct span http_out_span(const struct http_out *o)
 {
     return (struct span){ o->p, o->n };

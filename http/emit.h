@@ -33,6 +33,9 @@ void http_put_uint_field(struct http_out *o, struct span name, uint64_t v);
  * valid UTF-8 replaced by U+FFFD. */
 void http_put_json(struct http_out *o, struct span s);
 
+/* Appends s in base64 with its padding (RFC 4648, 4). */
+void http_put_base64(struct http_out *o, struct span s);
+
 /* What was written so far. */
 struct span http_out_span(const struct http_out *o);
 

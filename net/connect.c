@@ -25,6 +25,8 @@ static void racer_close(struct connect_racer *x)
 
 void connector_cancel(struct connector *c)
 {
+    if (!c->reactor)
+        return;
     resolver_cancel(&c->query);
     timer_disarm(&c->stagger);
     for (int i = 0; i < CONNECT_RACERS; i++)

@@ -36,7 +36,7 @@ struct connector {
 /* Starts. c->done is set. The host is a name or a numeric address. */
 void connector_start(struct connector *c, struct reactor *r, struct resolver *resolver, const char *host, uint16_t port);
 
-/* Gives up; done is not called. Fine at any time, also after the end. */
+/* Gives up; done is not called. Fine at any time, also after the end, and before the start if all of c is zero. */
 void connector_cancel(struct connector *c);
 
 #endif

@@ -13,7 +13,7 @@ struct stream;
 
 struct stream_ops {
     /* Goes on with opening (a handshake): 0 when open, -EAGAIN while it takes more events, another negative errno when it
-     * failed; then stream_why tells. */
+     * failed; then stream_why tells. -ECONNABORTED: the next connection may fare better, because something was learnt from this one. */
     int (*open)(struct stream *s);
     /* Reads up to n bytes. Returns the count, 0 at the peer's clean end, -EAGAIN, or a negative errno; -EPROTO where the end was cut off (truncation). */
     ssize_t (*read)(struct stream *s, void *buf, size_t n);

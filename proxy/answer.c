@@ -221,6 +221,11 @@ static ssize_t take_head(struct client *c, struct span in, size_t seen)
         exchange_fail(c, FAIL_UPSTREAM, why);
         return -1;
     }
+    if (h->status == 407 && c->x.settings->absolute_form) {
+        exchange_fail(c, FAIL_PROXY, c->x.settings->proxy_credentials ? "the outgoing proxy does not accept its user and password"
+                                                                      : "the outgoing proxy wants a user and a password");
+        return -1;
+    }
     if (h->status < 200)
         pass_interim(c, h);
     else

@@ -2,6 +2,8 @@
  * Knows nothing of requests.
  * The interface is proxy/dial.h. */
 #include "proxy/dial.h"
+#include "net/socks.h"
+#include "proxy/http_tunnel.h"
 
 #include <errno.h>
 #include <netdb.h>
@@ -22,6 +24,7 @@ void dial_cancel(struct dial *d)
 {
     if (!d)
         return;
+    resolver_cancel(&d->query);
     connector_cancel(&d->connector);
     timer_disarm(&d->timer);
     reactor_retire(d->conn->pool->reactor, &d->retired, dial_free);
@@ -34,37 +37,116 @@ static void finish(struct dial *d, int failure)
     d->done(d, failure);
 }
 
-static const struct conf_url *target(const struct dial *d)
+static const struct conf_url *upstream_of(const struct dial *d)
 {
     return &d->conn->settings->conf->upstream.base_url;
+}
+
+/* The proxy on the way, or NULL. */
+static const struct conf_url *proxy_of(const struct dial *d)
+{
+    const struct conf_url *proxy = &d->conn->settings->conf->upstream.proxy;
+
+    return proxy->host ? proxy : NULL;
+}
+
+/* Who the socket is connected to. */
+static const struct conf_url *next_hop(const struct dial *d)
+{
+    return proxy_of(d) ? proxy_of(d) : upstream_of(d);
+}
+
+/* What can go wrong, and the words around who it went wrong with. */
+struct mishap {
+    enum failure failure;
+    const char *before, *behind;
+};
+
+static const struct mishap no_name = { FAIL_DNS, "cannot resolve ", ": " };
+static const struct mishap no_connection = { FAIL_CONNECT, "cannot connect to ", ": " };
+static const struct mishap no_tls = { FAIL_TLS, "TLS with ", " failed: " };
+static const struct mishap no_tunnel = { FAIL_PROXY, "", " " };
+
+/* Ends the dial. Whatever goes wrong with the proxy is the proxy's failure. */
+static void fail(struct dial *d, const struct mishap *m, const struct conf_url *whom, const char *why)
+{
+    bool proxy = whom == proxy_of(d);
+
+    snprintf(d->why, sizeof d->why, "%s%s%s port %u%s%s", m->before, proxy ? "the proxy " : "", whom->host, (unsigned)whom->port,
+             m->behind, why);
+    finish(d, proxy ? FAIL_PROXY : m->failure);
 }
 
 /* What goes wrong while a layer is opened is that layer's failure. */
 static void fail_layer(struct dial *d, int err)
 {
-    const struct conf_url *to = target(d);
     const char *why = stream_why(d->conn->top);
 
-    snprintf(d->why, sizeof d->why, "TLS with %s port %u failed: %s", to->host, (unsigned)to->port, why ? why : strerror(-err));
-    finish(d, FAIL_TLS);
+    fail(d, d->layer == DIAL_TUNNEL ? &no_tunnel : &no_tls, d->layer == DIAL_TLS ? upstream_of(d) : proxy_of(d), why ? why : strerror(-err));
 }
 
-/* Puts the next stream on top of the others. Returns 1 if there is one more, 0 if the stack is complete, or a negative errno. */
-static int add_layer(struct dial *d)
+static bool is_socks(const struct conf_url *proxy)
 {
-    struct conn *c = d->conn;
-    const struct conf_url *to = target(d);
-    struct stream *s;
-    int err;
+    return conf_url_is(proxy, "socks5") || conf_url_is(proxy, "socks5h");
+}
 
-    if (d->layers > 0 || strcmp(to->scheme, "https") != 0)
-        return 0;
-    err = tls_stream_make(&s, c->settings->tls, c->top, &c->tcp.watch, to->host);
+static bool is_needed(const struct dial *d, enum dial_layer layer)
+{
+    const struct conf_url *proxy = proxy_of(d);
+
+    switch (layer) {
+    case DIAL_PROXY_TLS:
+        return proxy && conf_url_is(proxy, "https");
+    case DIAL_TUNNEL:
+        return proxy && (is_socks(proxy) || conf_url_is(upstream_of(d), "https"));
+    case DIAL_TLS:
+        return conf_url_is(upstream_of(d), "https");
+    default:
+        return true;
+    }
+}
+
+static int make_tunnel(struct dial *d, struct stream **out)
+{
+    const struct settings *s = d->conn->settings;
+    const struct conf_url *proxy = proxy_of(d), *to = upstream_of(d);
+    struct socks_request socks = {
+        .addr = d->upstream.family ? &d->upstream : NULL, .host = to->host, .port = to->port, .user = proxy->user, .password = proxy->password,
+    };
+    struct dialogue *talk;
+    int err = is_socks(proxy) ? socks_dialogue_make(&talk, &socks) : http_tunnel_make(&talk, s->authority, s->proxy_credentials);
+
     if (err)
         return err;
-    c->top = s;
-    d->layers++;
-    return 1;
+    err = tunnel_stream_make(out, d->conn->top, talk);
+    if (err)
+        talk->free(talk);
+    return err;
+}
+
+static int make_tls(struct dial *d, struct stream **out, const struct conf_url *whom)
+{
+    struct conn *c = d->conn;
+
+    return tls_stream_make(out, c->settings->tls, c->top, &c->tcp.watch, whom->host);
+}
+
+/* Puts the next stream that is needed on top of the others. Returns 0, or a negative errno. */
+static int add_layer(struct dial *d)
+{
+    struct stream *s = d->conn->top;
+    int err = 0;
+
+    do
+        d->layer++;
+    while (!is_needed(d, d->layer));
+    if (d->layer == DIAL_TUNNEL)
+        err = make_tunnel(d, &s);
+    else if (d->layer != DIAL_COMPLETE)
+        err = make_tls(d, &s, d->layer == DIAL_TLS ? upstream_of(d) : proxy_of(d));
+    if (!err)
+        d->conn->top = s;
+    return err;
 }
 
 static bool turn_is_over(const struct dial *d)
@@ -75,28 +157,41 @@ static bool turn_is_over(const struct dial *d)
     return (uint64_t)ts.tv_sec * 1000 + (uint64_t)ts.tv_nsec / 1000000 >= reactor_now(d->conn->pool->reactor) + HANDSHAKE_MS_PER_TURN;
 }
 
+static void start_connecting(struct dial *d)
+{
+    connector_start(&d->connector, d->conn->pool->reactor, d->resolver, next_hop(d)->host, next_hop(d)->port);
+}
+
+/* Nothing of a request has been sent yet, so a second connection does no harm. */
+static void connect_again(struct dial *d)
+{
+    struct conn *c = d->conn;
+
+    stream_close(c->top);
+    c->top = &c->tcp.stream;
+    d->layer = DIAL_SOCKET;
+    d->again = true;
+    start_connecting(d);
+}
+
 /* Opens one layer after the other, each as far as it goes. */
 static void open_layers(struct dial *d)
 {
-    for (;;) {
-        struct stream *top = d->conn->top;
-        int err = d->layers > 0 && turn_is_over(d) ? -EAGAIN : stream_open(top);
+    int err = 0;
 
-        if (err == -EAGAIN) {
-            stream_want(top, READY_READ | READY_WRITE);
-            return;
-        }
-        if (err == 0)
+    while (!err && d->layer != DIAL_COMPLETE) {
+        err = d->layer != DIAL_SOCKET && turn_is_over(d) ? -EAGAIN : stream_open(d->conn->top);
+        if (!err)
             err = add_layer(d);
-        if (err < 0) {
-            fail_layer(d, err);
-            return;
-        }
-        if (err == 0) {
-            finish(d, -1);
-            return;
-        }
     }
+    if (err == -EAGAIN)
+        stream_want(d->conn->top, READY_READ | READY_WRITE);
+    else if (err == -ECONNABORTED && !d->again)
+        connect_again(d);
+    else if (err)
+        fail_layer(d, err);
+    else
+        finish(d, -1);
 }
 
 void dial_ready(struct dial *d)
@@ -107,45 +202,77 @@ void dial_ready(struct dial *d)
 static void connected(struct connector *connector, struct watch *watch)
 {
     struct dial *d = container_of(connector, struct dial, connector);
-    const struct conf_url *to = target(d);
     struct conn *c = d->conn;
 
-    if (!watch && connector->resolve_error) {
-        snprintf(d->why, sizeof d->why, "cannot resolve %s: %s", to->host, gai_strerror(connector->resolve_error));
-        finish(d, FAIL_DNS);
-        return;
-    }
-    if (watch && reactor_move(c->pool->reactor, watch, &c->tcp.watch) == 0) {
+    if (watch && reactor_move(c->pool->reactor, watch, &c->tcp.watch) == 0)
         open_layers(d);
-        return;
-    }
-    snprintf(d->why, sizeof d->why, "cannot connect to %s port %u: %s", to->host, (unsigned)to->port,
-             strerror(watch ? ENOMEM : connector->last_error));
-    finish(d, FAIL_CONNECT);
+    else if (!watch && connector->resolve_error)
+        fail(d, &no_name, next_hop(d), gai_strerror(connector->resolve_error));
+    else
+        fail(d, &no_connection, next_hop(d), strerror(watch ? ENOMEM : connector->last_error));
 }
 
 static void expired(struct timer *t)
 {
     struct dial *d = container_of(t, struct dial, timer);
-    const struct conf_url *to = target(d);
+    const struct conf_url *to = upstream_of(d), *proxy = proxy_of(d);
 
-    snprintf(d->why, sizeof d->why, "connecting to %s port %u took longer than %llu ms", to->host, (unsigned)to->port,
-             (unsigned long long)d->conn->settings->timeouts.dial.ms);
+    snprintf(d->why, sizeof d->why, "connecting to %s port %u%s%s took longer than %llu ms", to->host, (unsigned)to->port,
+             proxy ? " through the proxy " : "", proxy ? proxy->host : "", (unsigned long long)d->conn->settings->timeouts.dial.ms);
     finish(d, FAIL_DIAL_TIMEOUT);
+}
+
+/* One address is all that a SOCKS proxy takes, and it tells too little to try another: an IPv4 one, where there is one, is the safer
+ * bet on what the proxy reaches. */
+static void resolved(struct dial *d, const struct resolve_answer *a)
+{
+    if (a->n == 0) {
+        fail(d, &no_name, upstream_of(d), gai_strerror(a->error));
+        return;
+    }
+    d->upstream = a->addrs[0];
+    for (unsigned i = 0; i < a->n && d->upstream.family != 4; i++)
+        if (a->addrs[i].family == 4)
+            d->upstream = a->addrs[i];
+    start_connecting(d);
+}
+
+static void on_answer(struct resolve_query *q, const struct resolve_answer *a)
+{
+    resolved(container_of(q, struct dial, query), a);
+}
+
+/* The first look-up is the upstream's where a SOCKS proxy is to get an address and no name: socks5, and any address. */
+static void start(struct dial *d)
+{
+    const struct conf_url *proxy = proxy_of(d), *to = upstream_of(d);
+    struct resolve_answer now;
+    int err;
+
+    if (!proxy || !is_socks(proxy) || (conf_url_is(proxy, "socks5h") && !to->is_address)) {
+        start_connecting(d);
+        return;
+    }
+    err = resolver_ask(d->resolver, &d->query, to->host, to->port, &now);
+    if (err == 0)
+        resolved(d, &now);
+    else if (err != -EAGAIN)
+        fail(d, &no_name, to, strerror(-err));
 }
 
 struct dial *dial_start(struct conn *conn, struct resolver *resolver, void (*done)(struct dial *d, int failure))
 {
     struct dial *d = calloc(1, sizeof *d);
-    struct reactor *r = conn->pool->reactor;
 
     if (!d)
         return NULL;
     d->conn = conn;
+    d->resolver = resolver;
     d->done = done;
     d->timer.fn = expired;
-    timer_arm(r, &d->timer, &conn->settings->timeouts.dial);
+    d->query.fn = on_answer;
     d->connector.done = connected;
-    connector_start(&d->connector, r, resolver, target(d)->host, target(d)->port);
+    timer_arm(conn->pool->reactor, &d->timer, &conn->settings->timeouts.dial);
+    start(d);
     return d;
 }

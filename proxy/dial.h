@@ -10,14 +10,27 @@
 
 #define DIAL_WHY_MAX 384
 
+/* What stands on the socket, in this order; what is not needed is left out. */
+enum dial_layer {
+    DIAL_SOCKET,
+    DIAL_PROXY_TLS,                     /* an https proxy's */
+    DIAL_TUNNEL,                        /* CONNECT or SOCKS, through a proxy */
+    DIAL_TLS,                           /* the upstream's */
+    DIAL_COMPLETE,
+};
+
 /* One connection in the making. done is called once, unless the dial is cancelled:
  *   failure < 0   conn is open and ready for use
  *   else          which failure it was, d->why saying so in a sentence that names host and cause, and no secret
  * d is freed afterwards, conn is not. */
 struct dial {
     struct conn *conn;
-    struct connector connector;
-    unsigned layers;                    /* how many streams stand on the socket */
+    struct resolver *resolver;
+    struct resolve_query query;         /* of the upstream's name, where a SOCKS proxy wants an address */
+    struct addr upstream;               /* what it came to; family 0: the proxy gets the name */
+    struct connector connector;         /* to the proxy, or to the upstream where there is none */
+    enum dial_layer layer;              /* the topmost one that stands */
+    bool again;                         /* this is the second connection */
     struct timer timer;
     void (*done)(struct dial *d, int failure);
     char why[DIAL_WHY_MAX];

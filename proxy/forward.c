@@ -53,12 +53,10 @@ static bool keep_in_request(const struct http_field *f, unsigned flags)
 
 void forward_request(struct http_out *o, const struct http_head *h, const struct settings *s, struct span authorization)
 {
-    const char *target = s->conf->upstream.target;
-
     http_put(o, SPAN("POST "));
-    http_put(o, span_of(target));
+    http_put(o, span_of(s->target));
     if (h->query.p) {
-        http_put(o, strchr(target, '?') ? SPAN("&") : SPAN("?"));
+        http_put(o, strchr(s->target, '?') ? SPAN("&") : SPAN("?"));
         http_put(o, h->query);
     }
     http_put(o, SPAN(" HTTP/1.1\r\n"));
@@ -66,6 +64,8 @@ void forward_request(struct http_out *o, const struct http_head *h, const struct
     put_fields(o, h, keep_in_request, authorization.n == 0 ? KEEP_AUTHORIZATION : 0);
     if (authorization.n > 0)
         http_put_field(o, SPAN("Authorization"), authorization);
+    if (s->absolute_form && s->proxy_credentials)
+        http_put_field(o, SPAN("Proxy-Authorization"), span_of(s->proxy_credentials));
     if (s->timeouts.keepalive.ms == 0)
         http_put_field(o, SPAN("Connection"), SPAN("close"));
 }

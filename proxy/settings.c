@@ -2,37 +2,77 @@
  * Knows no connections.
  * The interface is proxy/settings.h. */
 #include "proxy/settings.h"
+#include "http/emit.h"
 
 #include <errno.h>
+#include <stdarg.h>
 #include <stdlib.h>
 
-static char *host_value(const struct conf_url *u)
+/* Formats into memory of its own; NULL: no memory. */
+__attribute__((format(printf, 1, 2)))
+static char *text(const char *format, ...)
 {
-    bool standard = u->port == (strcmp(u->scheme, "https") == 0 ? 443 : 80);
-    bool v6 = strchr(u->host, ':') != NULL;
-    size_t n = strlen(u->host) + 16;
-    char *s = malloc(n);
+    char *s = NULL;
+    va_list args;
+    int n;
 
-    if (s && standard)
-        snprintf(s, n, v6 ? "[%s]" : "%s", u->host);
-    else if (s)
-        snprintf(s, n, v6 ? "[%s]:%u" : "%s:%u", u->host, (unsigned)u->port);
-    return s;
+    va_start(args, format);
+    n = vasprintf(&s, format, args);
+    va_end(args);
+    return n < 0 ? NULL : s;
 }
 
-static char *bearer(const char *key)
+/* An IPv6 address stands in brackets wherever a port may follow (RFC 3986, 3.2.2). */
+static char *host_and_port(const struct conf_url *u, bool always_port)
 {
-    size_t n = strlen(key) + sizeof "Bearer ";
-    char *s = malloc(n);
+    bool standard = u->port == (conf_url_is(u, "https") ? 443 : 80), v6 = strchr(u->host, ':') != NULL;
+    const char *before = v6 ? "[" : "", *behind = v6 ? "]" : "";
 
+    if (standard && !always_port)
+        return text("%s%s%s", before, u->host, behind);
+    return text("%s%s%s:%u", before, u->host, behind, (unsigned)u->port);
+}
+
+/* Basic credentials (RFC 7617, 2). */
+static char *basic(const struct conf_url *u)
+{
+    char *pair = text("%s:%s", u->user, u->password), *value = NULL;
+    size_t n = pair ? strlen(pair) : 0;
+    struct http_out o;
+
+    if (pair && (value = calloc(1, sizeof "Basic " + (n + 2) / 3 * 4))) {
+        http_out_init(&o, value, sizeof "Basic " + (n + 2) / 3 * 4);
+        http_put(&o, SPAN("Basic "));
+        http_put_base64(&o, span_of(pair));
+    }
+    wipe(pair, n);
+    free(pair);
+    return value;
+}
+
+static void free_secret(char *s)
+{
     if (s)
-        snprintf(s, n, "Bearer %s", key);
-    return s;
+        wipe(s, strlen(s));
+    free(s);
 }
 
-static bool is_https(const struct conf_url *u)
+/* The texts that requests and tunnels are made of. Returns 0 or -ENOMEM. */
+static int make_texts(struct settings *s)
 {
-    return u->host && strcmp(u->scheme, "https") == 0;
+    const struct conf *c = s->conf;
+    const struct conf_url *to = &c->upstream.base_url, *proxy = &c->upstream.proxy;
+    bool own_key = c->n_keys == 0 && c->upstream.api_key[0], has_user = proxy->host && proxy->user;
+
+    s->absolute_form = conf_url_is(to, "http") && (conf_url_is(proxy, "http") || conf_url_is(proxy, "https"));
+    s->host = host_and_port(to, false);
+    s->authority = host_and_port(to, true);
+    s->target = s->host && s->absolute_form ? text("http://%s%s", s->host, c->upstream.target) : text("%s", c->upstream.target);
+    s->api_key = own_key ? text("Bearer %s", c->upstream.api_key) : NULL;
+    s->proxy_credentials = has_user ? basic(proxy) : NULL;
+    if (!s->host || !s->authority || !s->target || (own_key && !s->api_key) || (has_user && !s->proxy_credentials))
+        return -ENOMEM;
+    return 0;
 }
 
 /* Reads the certificates to trust now: a missing store is found at the start, and not by the first client. */
@@ -43,7 +83,7 @@ static int make_tls(struct settings *s, FILE *errors)
     char why[512];
     int err;
 
-    if (!is_https(&c->upstream.base_url) && !is_https(&c->upstream.proxy))
+    if (!conf_url_is(&c->upstream.base_url, "https") && !conf_url_is(&c->upstream.proxy, "https"))
         return 0;
     err = tls_context_make(&s->tls, &o, why, sizeof why);
     if (err == -EINVAL)
@@ -94,7 +134,6 @@ static int refuse_unbuilt(const struct conf *c, FILE *errors)
     } settings[] = {
         { c->server.workers != 1, "server", "workers" },
         { c->server.user[0] != 0, "server", "user" },
-        { c->upstream.proxy.host != NULL, "upstream", "proxy" },
         { c->access.n_whitelist > 0, "access", "ip_whitelist" },
         { c->access.n_blacklist > 0, "access", "ip_blacklist" },
         { c->access.n_trusted > 0, "access", "trusted_proxies" },
@@ -123,15 +162,11 @@ int settings_make(struct settings **out, struct conf *c, FILE *errors)
     }
     s->refs = 1;
     s->conf = c;
-    s->host = host_value(&c->upstream.base_url);
-    if (c->n_keys == 0 && c->upstream.api_key[0])
-        s->api_key = bearer(c->upstream.api_key);
-    if (!s->host || (c->n_keys == 0 && c->upstream.api_key[0] && !s->api_key) ||
-        (c->n_keys > 0 && key_map_make(&s->keys, c->keys, c->n_keys))) {
-        settings_release(s, NULL);
-        return -ENOMEM;
-    }
-    err = refuse_unbuilt(c, errors);
+    err = make_texts(s);
+    if (!err && c->n_keys > 0)
+        err = key_map_make(&s->keys, c->keys, c->n_keys);
+    if (!err)
+        err = refuse_unbuilt(c, errors);
     if (!err)
         err = make_rules(s, errors);
     if (!err)
@@ -169,7 +204,10 @@ void settings_release(struct settings *s, struct reactor *r)
     key_map_free(s->keys);
     tls_context_free(s->tls);
     free(s->host);
-    free(s->api_key);
+    free(s->authority);
+    free(s->target);
+    free_secret(s->api_key);
+    free_secret(s->proxy_credentials);
     conf_free(s->conf);
     free(s);
 }

@@ -17,6 +17,10 @@ struct settings {
     struct json_rules *rules;           /* NULL: nothing is renamed or added, and bodies are not looked at */
     struct key_map *keys;               /* NULL: there is no table of keys */
     char *host;                         /* value of the Host field for the upstream */
+    char *target;                       /* of the request line: a path, or in absolute form a whole URL */
+    bool absolute_form;                 /* requests for the upstream are an HTTP proxy's to pass on (RFC 9112, 3.2.2) */
+    char *authority;                    /* "host:port" of the upstream, to ask a proxy for a tunnel to */
+    char *proxy_credentials;            /* value of a Proxy-Authorization field; NULL: none */
     char *api_key;                      /* "Bearer KEY" to send where there is no table; NULL: none */
     struct tls_context *tls;            /* NULL: nothing speaks TLS */
     struct {

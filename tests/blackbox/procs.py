@@ -4,6 +4,7 @@ Knows no HTTP beyond "it accepts". A proxy that does not end with 0 on TERM, or 
 """
 import os
 import pathlib
+import platform
 import re
 import resource
 import shutil
@@ -11,6 +12,8 @@ import signal
 import socket
 import subprocess
 import time
+
+import pytest
 
 import httpraw
 
@@ -23,6 +26,17 @@ COMPLAINTS = re.compile(r"AddressSanitizer|LeakSanitizer|MemorySanitizer|ThreadS
 def sanitized():
     """True if the binary was built with a sanitizer: its memory and its system calls are not the program's own."""
     return BINARY.exists() and b"__asan_init" in BINARY.read_bytes()
+
+
+def preload_library(source, folder):
+    """Builds a library from C source to put in front of the program's own; skips the test where that cannot be."""
+    cc = os.environ.get("CC") or shutil.which("cc") or shutil.which("gcc") or shutil.which("clang")
+    if not cc or sanitized() or b"libc.so" not in BINARY.read_bytes() or platform.libc_ver()[0] != "glibc":
+        pytest.skip("this takes a compiler, glibc and a program that is linked with it")
+    path = folder / "preload.c"
+    path.write_text(source)
+    subprocess.run([cc, "-shared", "-fPIC", "-O1", "-o", str(path.with_suffix(".so")), str(path)], check=True)
+    return path.with_suffix(".so")
 
 
 def raise_file_limit():
@@ -181,7 +195,3 @@ class Sample:
         self.process.wait(5)
         self.process.stdout.close()
         assert self.process.returncode == 0
-
-
-def compiler():
-    return os.environ.get("CC") or shutil.which("cc") or shutil.which("gcc") or shutil.which("clang")

@@ -1,6 +1,4 @@
 """What a request and an event cost, counted: system calls with strace, allocations with a counter put before malloc."""
-import os
-import platform
 import re
 import shutil
 import signal
@@ -136,16 +134,9 @@ void *realloc(void *p, size_t n) { __atomic_fetch_add(count, 1, __ATOMIC_RELAXED
 @pytest.fixture
 def counter(tmp_path):
     """A library that counts allocations in a file."""
-    cc = procs.compiler()
-    if not cc or platform.libc_ver()[0] != "glibc":
-        pytest.skip("this takes a compiler and glibc")
-    source, library, count = tmp_path / "count.c", tmp_path / "count.so", tmp_path / "count"
-    source.write_text(COUNTER)
+    count = tmp_path / "count"
     count.write_bytes(bytes(4096))
-    built = subprocess.run([cc, "-shared", "-fPIC", "-o", str(library), str(source)], stderr=subprocess.PIPE)
-    if built.returncode or not os.path.exists(library):
-        pytest.skip("the counter cannot be built here")
-    return library, count
+    return procs.preload_library(COUNTER, tmp_path), count
 
 
 def allocations(count):

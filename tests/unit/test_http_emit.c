@@ -111,6 +111,25 @@ static void reasons_go_with_statuses(void **state)
     assert_true(span_eq(http_reason(0), SPAN("Unknown")));
 }
 
+static void base64_as_the_rfc_has_it(void **state)
+{
+    /* RFC 4648, 10 */
+    static const char *const cases[][2] = {
+        { "", "" }, { "f", "Zg==" }, { "fo", "Zm8=" }, { "foo", "Zm9v" }, { "foob", "Zm9vYg==" }, { "fooba", "Zm9vYmE=" },
+        { "foobar", "Zm9vYmFy" }, { "\xff\xfe\xfd\xfb", "//79+w==" },
+    };
+
+    (void)state;
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        char text[16];
+        struct http_out o;
+
+        http_out_init(&o, text, sizeof text);
+        http_put_base64(&o, span_of(cases[i][0]));
+        assert_true(span_eq(http_out_span(&o), span_of(cases[i][1])));
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -118,6 +137,7 @@ int main(void)
         cmocka_unit_test(json_is_escaped),
         cmocka_unit_test(errors_have_the_known_shape),
         cmocka_unit_test(reasons_go_with_statuses),
+        cmocka_unit_test(base64_as_the_rfc_has_it),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
