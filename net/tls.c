@@ -147,13 +147,28 @@ static void explain(struct tls *t, int err)
     tls_printable(why);
 }
 
+/* True if the next connection should be offered no RSA-PSS. mbedTLS 3.6.6 and 4.1.0 offer it for the sake of TLS 1.3 and refuse it
+ * in TLS 1.2, where servers may choose it all the same. What is learnt from a connection is forgotten when the next one fails too. */
+static bool learn(struct tls *t, int err)
+{
+#if MBEDTLS_VERSION_NUMBER >= 0x03000000
+    t->peer->no_pss = !t->peer->no_pss && err == MBEDTLS_ERR_SSL_ILLEGAL_PARAMETER &&
+                      mbedtls_ssl_get_version_number(&t->ssl) == MBEDTLS_SSL_VERSION_TLS1_2;
+#else
+    (void)err;
+#endif
+    return t->peer->no_pss;
+}
+
 /* The handshake has failed: the alert that says so has gone out already, if it could. */
 static int fail_open(struct tls *t, int err)
 {
+    int code = learn(t, err) ? -ECONNABORTED : err == MBEDTLS_ERR_SSL_ALLOC_FAILED ? -ENOMEM : -EPROTO;
+
     explain(t, err);
     if (t->offered)
         tls_session_forget(t->peer);
-    t->read_error = t->carrier.read_error ? t->carrier.read_error : err == MBEDTLS_ERR_SSL_ALLOC_FAILED ? -ENOMEM : -EPROTO;
+    t->read_error = t->carrier.read_error ? t->carrier.read_error : code;
     t->write_error = t->read_error;
     return t->read_error;
 }
@@ -398,7 +413,7 @@ static const struct stream_ops tls_ops = {
 /* An address is no server_name (RFC 6066, 3), and it is not the library that checks it. */
 static int set_up(struct tls *t)
 {
-    int err = mbedtls_ssl_setup(&t->ssl, t->context->config);
+    int err = mbedtls_ssl_setup(&t->ssl, t->peer->no_pss ? t->context->config_no_pss : t->context->config);
 
     if (!err)
         err = mbedtls_ssl_set_hostname(&t->ssl, t->peer->ip_n ? NULL : t->peer->host);

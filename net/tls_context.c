@@ -4,7 +4,6 @@
 #include "net/tls_inside.h"
 
 #include <mbedtls/ssl.h>
-#include <mbedtls/platform_util.h>
 #include <mbedtls/version.h>
 #if MBEDTLS_VERSION_NUMBER >= 0x03000000
 #include <psa/crypto.h>
@@ -76,6 +75,19 @@ static const mbedtls_ecp_group_id groups[] = {
 };
 #endif
 
+/* Signatures (RFC 8446, 4.2.3). RSA-PSS comes last and may be left out: see learn in net/tls.c. */
+#if MBEDTLS_VERSION_NUMBER >= 0x03000000
+#define OLDER_SIGNATURES                                                                                                    \
+    MBEDTLS_TLS1_3_SIG_ECDSA_SECP256R1_SHA256, MBEDTLS_TLS1_3_SIG_ECDSA_SECP384R1_SHA384,                                   \
+    MBEDTLS_TLS1_3_SIG_ECDSA_SECP521R1_SHA512, MBEDTLS_TLS1_3_SIG_RSA_PKCS1_SHA256, MBEDTLS_TLS1_3_SIG_RSA_PKCS1_SHA384,    \
+    MBEDTLS_TLS1_3_SIG_RSA_PKCS1_SHA512
+static const uint16_t signatures_no_pss[] = { OLDER_SIGNATURES, MBEDTLS_TLS1_3_SIG_NONE };
+static const uint16_t signatures[] = {
+    OLDER_SIGNATURES, MBEDTLS_TLS1_3_SIG_RSA_PSS_RSAE_SHA256, MBEDTLS_TLS1_3_SIG_RSA_PSS_RSAE_SHA384,
+    MBEDTLS_TLS1_3_SIG_RSA_PSS_RSAE_SHA512, MBEDTLS_TLS1_3_SIG_NONE,
+};
+#endif
+
 static const char *protocols[] = { "http/1.1", NULL };
 
 const char *tls_library(void)
@@ -128,9 +140,8 @@ static int kernel_random(void *unused, unsigned char *to, size_t n)
 #endif
 
 /* Everything that is the same for all connections. */
-static int configure(struct tls_context *c)
+static int configure(struct tls_context *c, mbedtls_ssl_config *conf)
 {
-    mbedtls_ssl_config *conf = c->config;
     int err = mbedtls_ssl_config_defaults(conf, MBEDTLS_SSL_IS_CLIENT, MBEDTLS_SSL_TRANSPORT_STREAM, MBEDTLS_SSL_PRESET_DEFAULT);
 
     if (err)
@@ -148,6 +159,7 @@ static int configure(struct tls_context *c)
 #if MBEDTLS_VERSION_NUMBER >= 0x03000000
     mbedtls_ssl_conf_min_tls_version(conf, MBEDTLS_SSL_VERSION_TLS1_2);
     mbedtls_ssl_conf_groups(conf, groups);
+    mbedtls_ssl_conf_sig_algs(conf, conf == c->config ? signatures : signatures_no_pss);
 #else
     mbedtls_ssl_conf_min_version(conf, MBEDTLS_SSL_MAJOR_VERSION_3, MBEDTLS_SSL_MINOR_VERSION_3);
     mbedtls_ssl_conf_curves(conf, groups);
@@ -218,16 +230,20 @@ int tls_context_make(struct tls_context **out, const struct tls_options *o, char
         return -ENOMEM;
     c->verify = o->verify;
     c->config = calloc(1, sizeof *c->config);
+    c->config_no_pss = calloc(1, sizeof *c->config_no_pss);
     c->trusted = calloc(1, sizeof *c->trusted);
-    if (!c->config || !c->trusted)
+    if (!c->config || !c->config_no_pss || !c->trusted)
         goto fail;
     mbedtls_ssl_config_init(c->config);
+    mbedtls_ssl_config_init(c->config_no_pss);
     mbedtls_x509_crt_init(c->trusted);
     tls_after_fork();
     err = c->verify ? load_store(c, o->ca_file, why, why_n) : 0;
     if (err)
         goto fail;
-    err = configure(c);
+    err = configure(c, c->config);
+    if (!err)
+        err = configure(c, c->config_no_pss);
     if (err) {
         snprintf(why, why_n, "the TLS library cannot be set up (%d)", err);
         err = -EINVAL;
@@ -247,6 +263,13 @@ static void peer_free(struct tls_peer *p)
     free(p);
 }
 
+static void free_config(mbedtls_ssl_config *conf)
+{
+    if (conf)
+        mbedtls_ssl_config_free(conf);
+    free(conf);
+}
+
 void tls_context_free(struct tls_context *c)
 {
     if (!c)
@@ -261,14 +284,13 @@ void tls_context_free(struct tls_context *c)
         struct tls_scratch *s = c->scratch;
 
         c->scratch = s->next;
-        mbedtls_platform_zeroize(s, sizeof *s);
+        wipe(s, sizeof *s);
         free(s);
     }
     while (c->n_spare > 0)
         tls_room_free(&c->spare[--c->n_spare]);
-    if (c->config)
-        mbedtls_ssl_config_free(c->config);
-    free(c->config);
+    free_config(c->config);
+    free_config(c->config_no_pss);
     if (c->trusted)
         mbedtls_x509_crt_free(c->trusted);
     free(c->trusted);

@@ -47,6 +47,7 @@ struct tls_peer {
     struct tls_peer *next;
     struct mbedtls_ssl_session *session;
     bool session_there;
+    bool no_pss;                        /* it is to be offered no RSA-PSS signatures */
     uint64_t verified;                  /* when its certificate was last looked at: seconds of a clock that never goes back, and 1 */
     uint8_t ip_n;                       /* 4 or 16: host is an address; 0: it is a name */
     uint8_t ip[16];
@@ -54,7 +55,7 @@ struct tls_peer {
 };
 
 struct tls_context {
-    struct mbedtls_ssl_config *config;
+    struct mbedtls_ssl_config *config, *config_no_pss;
     struct mbedtls_x509_crt *trusted;
     char *store;                        /* the file that trusted was read from */
     struct tls_peer *peers;
