@@ -1,4 +1,5 @@
-# openai-chat-proxy: `make` builds build/openai-chat-proxy. The rest: demo test check layers fuzz fuzz-short bench-json static install uninstall clean.
+# openai-chat-proxy: `make` builds build/openai-chat-proxy. The rest: demo test check layers fuzz fuzz-short bench-json static test-static
+# test-mbedtls-3.6 install uninstall clean.
 # A second build beside the first: make BUILD=build/other CC=clang CFLAGS='-O1 -g'
 VERSION = 0.1.0
 CFLAGS ?= -O2 -g
@@ -88,9 +89,12 @@ bench-json:
 mbedtls = $(abspath $(BUILD))/mbedtls-3.6
 $(mbedtls)/done: scripts/build-mbedtls scripts/mbedtls-config.h
 	sh scripts/build-mbedtls $(mbedtls)
+static := BUILD=$(BUILD)/static CC=musl-gcc CFLAGS='-Os -g -ffunction-sections -fdata-sections' CPPFLAGS=-I$(mbedtls)/musl/include \
+	LDFLAGS='-static -Wl,--gc-sections -L$(mbedtls)/musl/lib'
 static: $(mbedtls)/done
-	$(again) BUILD=$(BUILD)/static CC=musl-gcc CFLAGS='-Os -g -ffunction-sections -fdata-sections' CPPFLAGS=-I$(mbedtls)/musl/include \
-	LDFLAGS='-static -Wl,--gc-sections -L$(mbedtls)/musl/lib' all
+	$(again) $(static) all
+test-static: $(mbedtls)/done
+	$(again) $(static) blackbox
 test-mbedtls-3.6: $(mbedtls)/done
 	$(call each,BUILD=$(BUILD)/tls36 CPPFLAGS=-I$(mbedtls)/gcc/include LDFLAGS=-L$(mbedtls)/gcc/lib)
 
@@ -104,4 +108,4 @@ uninstall:
 clean:
 	rm -rf $(BUILD)
 always:
-.PHONY: all programs demo test unit blackbox sdk kqueue check sanitize tidy layers fuzz fuzz-short run-fuzz bench-json static test-mbedtls-3.6 install uninstall clean always
+.PHONY: all programs demo test unit blackbox sdk kqueue check sanitize tidy layers fuzz fuzz-short run-fuzz bench-json static test-static test-mbedtls-3.6 install uninstall clean always
