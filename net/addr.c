@@ -36,23 +36,25 @@ bool addr_parse(struct addr *a, struct span text)
     return a->family != 0;
 }
 
-void addr_from_sockaddr(struct addr *a, const struct sockaddr_storage *ss)
+void addr_set(struct addr *a, int family, const void *ip, uint16_t port)
 {
     memset(a, 0, sizeof *a);
-    if (ss->ss_family == AF_INET) {
-        const struct sockaddr_in *in = (const struct sockaddr_in *)ss;
+    a->family = (uint8_t)family;
+    a->port = port;
+    memcpy(a->ip, ip, family == 4 ? 4 : 16);
+    unmap(a);
+}
 
-        a->family = 4;
-        a->port = ntohs(in->sin_port);
-        memcpy(a->ip, &in->sin_addr, 4);
-    } else if (ss->ss_family == AF_INET6) {
-        const struct sockaddr_in6 *in6 = (const struct sockaddr_in6 *)ss;
+void addr_from_sockaddr(struct addr *a, const struct sockaddr_storage *ss)
+{
+    const struct sockaddr_in *in = (const struct sockaddr_in *)ss;
+    const struct sockaddr_in6 *in6 = (const struct sockaddr_in6 *)ss;
 
-        a->family = 6;
-        a->port = ntohs(in6->sin6_port);
-        memcpy(a->ip, &in6->sin6_addr, 16);
-        unmap(a);
-    }
+    memset(a, 0, sizeof *a);
+    if (ss->ss_family == AF_INET)
+        addr_set(a, 4, &in->sin_addr, ntohs(in->sin_port));
+    else if (ss->ss_family == AF_INET6)
+        addr_set(a, 6, &in6->sin6_addr, ntohs(in6->sin6_port));
 }
 
 socklen_t addr_to_sockaddr(const struct addr *a, struct sockaddr_storage *ss)

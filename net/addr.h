@@ -21,6 +21,9 @@ struct addr {
 /* Reads an IPv4 or IPv6 address (no brackets, no port, no zone) into *a, port 0. Returns false if it is neither. */
 bool addr_parse(struct addr *a, struct span text);
 
+/* Makes an address of its family (4 or 6), the family's 4 or 16 bytes at ip and a port. */
+void addr_set(struct addr *a, int family, const void *ip, uint16_t port);
+
 /* Takes what the kernel calls an address. Families other than IPv4 and IPv6 give a local one. */
 void addr_from_sockaddr(struct addr *a, const struct sockaddr_storage *ss);
 
