@@ -1,0 +1,30 @@
+/* Lines to the syslog daemon of this machine (RFC 3164, as local daemons read it), whole ones: the C library's syslog() cuts at 1,024 bytes
+ * where that is musl.
+ * Knows nothing of what a line says, and waits where it must: it belongs into a thread of its own. Who writes lines there is
+ * proxy/ring.h. */
+#ifndef PROXY_SYSLOG_H
+#define PROXY_SYSLOG_H
+
+#include "net/span.h"
+
+struct syslog;
+
+/* RFC 3164, 4.1.1. The names are not those of <syslog.h>, which a file may want as well. */
+enum syslog_severity { SYSLOG_ERROR = 3, SYSLOG_WARNING = 4, SYSLOG_INFO = 6, SYSLOG_DEBUG = 7 };
+
+/* Connects to the daemon.
+ *   path    its socket, copied; NULL: the first there is of /dev/log, /var/run/syslog and /var/run/log
+ * Returns 0 with *out, to be closed with syslog_close; with *out NULL a negative errno: -ENOENT (there is no socket), -ECONNREFUSED (there
+ * is, but no daemon), -ENAMETOOLONG, -ENOMEM or another of socket and connect. */
+int syslog_open(struct syslog **out, const char *path);
+
+/* Sends line, which is one line (a newline at its end is left out), with the time, the program's name and the process's id before it,
+ * for the facility "daemon". Waits for a daemon that is slow, and connects anew to one that was restarted. What is too long for a datagram
+ * is cut, and says so at its end. SIGPIPE must be ignored where MSG_NOSIGNAL is unknown.
+ * Returns false if the line was lost; the next one tries again. */
+bool syslog_write(struct syslog *s, int severity, struct span line);
+
+/* Closes and frees s; NULL is fine. */
+void syslog_close(struct syslog *s);
+
+#endif
