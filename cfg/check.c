@@ -62,21 +62,28 @@ static void check_labels(struct conf_loader *l)
     seen_free(&labels);
 }
 
-static bool same_listen(const struct conf_listen *a, const struct conf_listen *b)
-{
-    return a->is_unix == b->is_unix && a->port == b->port && strcmp(a->host, b->host) == 0;
-}
-
 static void check_listen(struct conf_loader *l)
 {
     const struct conf_listen *list = l->c->server.listen;
     int line = line_of(l, "server", "listen");
     for (unsigned i = 0; i < l->c->server.n_listen; i++)
         for (unsigned j = 0; j < i; j++)
-            if (list[i].host && list[j].host && same_listen(&list[i], &list[j])) {
+            if (list[i].text && list[j].text && strcmp(list[i].text, list[j].text) == 0) {
                 conf_fault(l->errors, line, "server", "listen: '%s' is given twice", list[i].text);
                 return;
             }
+}
+
+/* Only who is trusted may name a client, in whatever way. */
+static void check_proxy_protocol(struct conf_loader *l)
+{
+    const struct conf *c = l->c;
+    for (unsigned i = 0; i < c->server.n_listen && c->access.n_trusted == 0; i++)
+        if (c->server.listen[i].proxy_protocol) {
+            conf_fault(l->errors, line_of(l, "server", "listen"), "server",
+                       "listen: %s has proxy_protocol, but [access] trusted_proxies names nobody who may use it", c->server.listen[i].text);
+            return;
+        }
 }
 
 /* A proxy that adds its own key to every request, reachable by everyone, gives the key away. */
@@ -130,6 +137,7 @@ void conf_check(struct conf_loader *l)
     check_clients(l);
     check_labels(l);
     check_listen(l);
+    check_proxy_protocol(l);
     check_open_door(l);
     take_proxy(l);
     join_target(l);

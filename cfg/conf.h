@@ -11,13 +11,15 @@
 
 enum conf_log_level { LOG_DEBUG_LEVEL, LOG_INFO_LEVEL, LOG_WARNING_LEVEL, LOG_ERROR_LEVEL };
 
-/* One address to listen on, as written: "0.0.0.0:8000", "[::]:8000" or "unix:/run/x.sock". */
+/* One address to listen on, and how. */
 struct conf_listen {
-    char *text;
+    char *text;                         /* the address, always written in the same way: "0.0.0.0:8000", "[::]:8000", "unix:/run/x.sock" */
     char *host;                         /* numeric address without brackets, or the path of a unix socket */
     uint16_t port;
     bool is_unix;
     bool loopback;                      /* 127.0.0.0/8, ::1 or a unix socket */
+    bool proxy_protocol;                /* connections begin with a PROXY header */
+    unsigned mode;                      /* of a unix socket's file */
 };
 
 struct conf_pair {                      /* of [field_aliases] and [defaults], in file order */
@@ -122,6 +124,10 @@ int conf_line_of(const struct conf *c, const char *section, const char *name);
  * credentials) masked as ***. Each line ends with a comment that says where the value came from. The tables of keys are
  * written as [key LABEL] sections. */
 void conf_print(const struct conf *c, FILE *to);
+
+/* Writes what b has that a has not, a line for each setting: "[server] idle_timeout = 60 (was 75)"; of tables and secrets only that they have changed, and how.
+ * Returns how many lines. cfg/changes.c. */
+unsigned conf_changes(const struct conf *a, const struct conf *b, FILE *to);
 
 /* Frees c and all it holds, secrets wiped; NULL is fine. */
 void conf_free(struct conf *c);

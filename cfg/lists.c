@@ -81,6 +81,8 @@ static bool is_loopback(int family, const unsigned char *a)
     return memcmp(a, one, 16) == 0 || memcmp(a, mapped, 13) == 0;
 }
 
+#define MODE_INITIAL 0666
+
 static const char *parse_unix(struct conf_listen *l, struct span path)
 {
     if (path.n == 0)
@@ -88,11 +90,14 @@ static const char *parse_unix(struct conf_listen *l, struct span path)
     if (path.n >= sizeof(((struct sockaddr_un *)0)->sun_path))
         return "has a path too long for a unix socket";
     l->is_unix = l->loopback = true;
+    l->mode = l->mode ? l->mode : MODE_INITIAL;
     l->host = conf_dup(path);
+    if (l->host && asprintf(&l->text, "unix:%s", l->host) < 0)
+        l->text = NULL;
     return NULL;
 }
 
-/* Reads ADDRESS:PORT into *l. Returns what is wrong, or NULL; l->host NULL: memory ran out. */
+/* Reads ADDRESS:PORT into *l. Returns what is wrong, or NULL; l->text NULL: memory ran out. */
 static const char *parse_inet(struct conf_listen *l, struct span item)
 {
     unsigned char address[16];
@@ -110,19 +115,57 @@ static const char *parse_inet(struct conf_listen *l, struct span item)
     int port = small_number(span_skip(item, (size_t)(colon + 1 - item.p)), 65535);
     if (port < 1)
         return "has a bad port; a port is a number from 1 to 65535";
+    if (l->mode)
+        return "has a mode; only a unix socket has one";
     l->port = (uint16_t)port;
     l->loopback = is_loopback(family, address);
     l->host = inet_ntop(family, address, text, sizeof(text)) ? conf_dup(span_of(text)) : NULL;
+    if (l->host && asprintf(&l->text, bracket ? "[%s]:%d" : "%s:%d", l->host, port) < 0)
+        l->text = NULL;
     return NULL;
+}
+
+/* Takes one word behind an address. False if it is no option. */
+static bool take_option(struct conf_listen *l, struct span word)
+{
+    unsigned mode = 0;
+    if (span_eq(word, SPAN("proxy_protocol")))
+        return l->proxy_protocol = true;
+    if (word.n < 8 || word.n > 9 || memcmp(word.p, "mode=", 5) != 0)
+        return false;
+    for (size_t i = 5; i < word.n; i++) {
+        if (word.p[i] < '0' || word.p[i] > '7')
+            return false;
+        mode = mode * 8 + (unsigned)(word.p[i] - '0');
+    }
+    l->mode = mode;
+    return mode > 0 && mode <= 0777;
+}
+
+/* The options stand behind the address, and are looked for from the end: the path of a unix socket may hold blanks. */
+static struct span take_options(struct conf_listen *l, struct span item)
+{
+    for (;;) {
+        size_t at = item.n;
+        while (at > 0 && item.p[at - 1] != ' ' && item.p[at - 1] != '\t')
+            at--;
+        if (at == 0 || !take_option(l, span_skip(item, at)))
+            return item;
+        item = conf_trim((struct span){ item.p, at });
+    }
 }
 
 static int add_listen(const struct conf_value *v, struct conf_listen *l, struct span item)
 {
-    bool is_unix = item.n >= 5 && memcmp(item.p, "unix:", 5) == 0;
-    const char *why = is_unix ? parse_unix(l, span_skip(item, 5)) : parse_inet(l, item);
+    struct span address = take_options(l, item);
+    bool is_unix = address.n >= 5 && memcmp(address.p, "unix:", 5) == 0;
+    const char *blank = memrchr(address.p, ' ', address.n), *why;
+    if (blank && (!is_unix || memchr(blank, '=', (size_t)(address.p + address.n - blank))))
+        why = "has something behind the address that is neither proxy_protocol nor, for a unix socket, mode=0660";
+    else
+        why = is_unix ? parse_unix(l, span_skip(address, 5)) : parse_inet(l, address);
     if (why)
         return item_fault(v, item, why);
-    l->text = conf_dup(item);
     return l->text && l->host ? 0 : -ENOMEM;
 }
 
@@ -146,8 +189,10 @@ static int check_address(const struct conf_value *v, struct span item)
     const char *slash = memchr(item.p, '/', item.n);
     struct span host = { item.p, slash ? (size_t)(slash - item.p) : item.n };
     int family = address_of(host, address), most = family == AF_INET6 ? 128 : 32;
+    if (span_eq(item, SPAN("unix:")))
+        return 0;
     if (!family)
-        return item_fault(v, item, "is not an address or block, such as 192.168.0.0/16, 10.1.2.3 or 2001:db8::/32");
+        return item_fault(v, item, "is not an address or block, such as 192.168.0.0/16, 10.1.2.3 or 2001:db8::/32 (or unix:)");
     if (slash && small_number(span_skip(item, host.n + 1), most) < 0)
         return item_fault(v, item, most == 32 ? "has a bad prefix length; it is 0 to 32"
                                               : "has a bad prefix length; it is 0 to 128");

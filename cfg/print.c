@@ -30,8 +30,12 @@ static void print_text(FILE *to, const char *text)
 
 static void print_listen(FILE *to, const struct conf *c)
 {
-    for (unsigned i = 0; i < c->server.n_listen; i++)
-        fprintf(to, "%s%s", i ? ", " : "", c->server.listen[i].text);
+    for (unsigned i = 0; i < c->server.n_listen; i++) {
+        const struct conf_listen *l = &c->server.listen[i];
+        fprintf(to, "%s%s%s", i ? ", " : "", l->text, l->proxy_protocol ? " proxy_protocol" : "");
+        if (l->is_unix)
+            fprintf(to, " mode=%04o", l->mode);
+    }
 }
 
 static void print_strings(FILE *to, const struct conf *c, const struct conf_row *row)
@@ -51,8 +55,7 @@ static void print_url(FILE *to, const struct conf_url *url)
     print_text(to, url->host ? url->text : "none");
 }
 
-/* Writes what row has in c. */
-static void print_value(FILE *to, const struct conf *c, const struct conf_row *row)
+void conf_value_print(FILE *to, const struct conf *c, const struct conf_row *row)
 {
     const void *p = place(c, row->at);
     char number[32];
@@ -119,7 +122,7 @@ static void print_section(FILE *to, const struct conf *c, const char *section)
         if (strcmp(conf_rows[i].section, section) != 0)
             continue;
         fprintf(to, "%s = ", conf_rows[i].name);
-        print_value(to, c, &conf_rows[i]);
+        conf_value_print(to, c, &conf_rows[i]);
         print_origin(to, c, c->origin[i]);
     }
 }

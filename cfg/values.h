@@ -3,6 +3,7 @@
 #ifndef CFG_VALUES_H
 #define CFG_VALUES_H
 
+#include "cfg/conf.h"
 #include "cfg/schema.h"
 
 /* One value on its way from a line into its place. */
@@ -35,6 +36,9 @@ bool conf_key_check(const struct conf_value *v, struct span key);
 int conf_set_listen(const struct conf_value *v, void *base);
 int conf_set_addresses(const struct conf_value *v, void *base);
 int conf_set_origins(const struct conf_value *v, void *base);
+
+/* Writes the value that row has in c as a file would have it, secrets as ***. cfg/print.c. */
+void conf_value_print(FILE *to, const struct conf *c, const struct conf_row *row);
 
 /* Writes bytes or milliseconds as a file would have them ("16k", "1500ms", "30"), in out of 32 bytes. Returns out. */
 const char *conf_size_text(char *out, uint64_t bytes);

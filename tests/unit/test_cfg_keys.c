@@ -245,6 +245,31 @@ static void listens(void **state)
     expect("[server]\nlisten = 1.2.3.4:80, 1.2.3.4:80\n", "test.ini:2: [server] listen: '1.2.3.4:80' is given twice");
 }
 
+static void listen_options(void **state)
+{
+    (void)state;
+    struct loaded l = load_text("[server]\nlisten = 0.0.0.0:8000 proxy_protocol, unix:/run/a b mode=660 proxy_protocol,unix:/run/x,"
+                                "unix:/run/y\t mode=0600\n[access]\ntrusted_proxies = unix:, 10.0.0.1\n");
+    assert_int_equal(l.rc, 0);
+    const struct conf_listen *list = l.c->server.listen;
+    assert_true(list[0].proxy_protocol && list[1].proxy_protocol && !list[2].proxy_protocol);
+    assert_string_equal(list[0].text, "0.0.0.0:8000");
+    assert_string_equal(list[1].host, "/run/a b");
+    assert_int_equal(list[1].mode, 0660);
+    assert_int_equal(list[2].mode, 0666);
+    assert_string_equal(list[3].text, "unix:/run/y");
+    assert_int_equal(list[3].mode, 0600);
+    loaded_free(&l);
+    expect("[server]\nlisten = [::1]:80 proxy_protocol\n", "test.ini:2: [server] listen: [::1]:80 has proxy_protocol, but [access] trusted_proxies");
+    static const char *const bad[] = { "1.2.3.4:80 mode=660", "unix:/x mode=0", "unix:/x mode=888", "unix:/x mode=66", "unix:/x mode=1777",
+                                       "unix:/x mod=660", "1.2.3.4:80 proxy", "1.2.3.4:80 ssl", "proxy_protocol", "unix: mode=660" };
+    char text[100];
+    for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
+        snprintf(text, sizeof(text), "[server]\nlisten = %s\n", bad[i]);
+        expect(text, "test.ini:2: [server] listen: ");
+    }
+}
+
 static void origins(void **state)
 {
     (void)state;
@@ -285,7 +310,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(good_values), cmocka_unit_test(nonsense), cmocka_unit_test(twice), cmocka_unit_test(empty),
         cmocka_unit_test(too_long), cmocka_unit_test(wrong_section), cmocka_unit_test(every_error_in_one_run),
-        cmocka_unit_test(times_and_sizes), cmocka_unit_test(listens), cmocka_unit_test(origins),
+        cmocka_unit_test(times_and_sizes), cmocka_unit_test(listens), cmocka_unit_test(listen_options), cmocka_unit_test(origins),
             cmocka_unit_test(enum_and_bool_values),
     };
     clean_environment();
