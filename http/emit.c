@@ -66,12 +66,25 @@ static size_t utf8_length(struct span s)
     return n;
 }
 
-static void put_escaped(struct http_out *o, char c)
+/* The character at the start of s, of n bytes, if it is one that changes how what follows it is shown: a control beyond ASCII, a line or paragraph
+ * separator, an override of the writing direction. Else 0. */
+static unsigned invisible(struct span s, size_t n)
+{
+    unsigned c = 0;
+
+    if (n == 2)
+        c = ((uint8_t)s.p[0] & 0x1Fu) << 6 | ((uint8_t)s.p[1] & 0x3Fu);
+    else if (n == 3)
+        c = ((uint8_t)s.p[0] & 0x0Fu) << 12 | ((uint8_t)s.p[1] & 0x3Fu) << 6 | ((uint8_t)s.p[2] & 0x3Fu);
+    return (c >= 0x80 && c < 0xA0) || (c >= 0x2028 && c <= 0x202E) || (c >= 0x2066 && c <= 0x2069) ? c : 0;
+}
+
+static void put_escaped(struct http_out *o, unsigned c)
 {
     static const char digits[] = "0123456789abcdef";
     static const char plain[] = "\"\\\b\f\n\r\t", letters[] = "\"\\bfnrt";
-    const char *at = memchr(plain, c, sizeof plain - 1);
-    char text[6] = { '\\', 'u', '0', '0', digits[(uint8_t)c >> 4], digits[c & 15] };
+    const char *at = c < 0x80 ? memchr(plain, (int)c, sizeof plain - 1) : NULL;
+    char text[6] = { '\\', 'u', digits[c >> 12 & 15], digits[c >> 8 & 15], digits[c >> 4 & 15], digits[c & 15] };
 
     if (at) {
         text[1] = letters[at - plain];
@@ -88,17 +101,20 @@ void http_put_json(struct http_out *o, struct span s)
 
         while (n < s.n && in_range(s.p[n], 0x20, 0x7E) && s.p[n] != '"' && s.p[n] != '\\')
             n++;
-        while (n < s.n && (more = utf8_length(span_skip(s, n))) > 0)
+        while (n < s.n && (more = utf8_length(span_skip(s, n))) > 0 && !invisible(span_skip(s, n), more))
             n += more;
         http_put(o, (struct span){ s.p, n });
         s = span_skip(s, n);
         if (n > 0)
             continue;
-        if ((uint8_t)s.p[0] >= 0x80)
+        more = utf8_length(s);
+        if (more > 0)
+            put_escaped(o, invisible(s, more));
+        else if ((uint8_t)s.p[0] >= 0x80)
             http_put(o, SPAN("\xEF\xBF\xBD"));
         else
-            put_escaped(o, s.p[0]);
-        s = span_skip(s, 1);
+            put_escaped(o, (uint8_t)s.p[0]);
+        s = span_skip(s, more ? more : 1);
     }
 }
 

@@ -29,8 +29,8 @@ void http_put_field(struct http_out *o, struct span name, struct span value);
 /* Appends "name: v" CRLF in decimal. */
 void http_put_uint_field(struct http_out *o, struct span name, uint64_t v);
 
-/* Appends s as the inside of a JSON string (RFC 8259, 7): quotes, backslashes and controls escaped, and every byte that is not
- * valid UTF-8 replaced by U+FFFD. */
+/* Appends s as the inside of a JSON string (RFC 8259, 7): quotes, backslashes, controls and what else changes how text is shown are escaped, and every byte
+ * that is not valid UTF-8 is replaced by U+FFFD. */
 void http_put_json(struct http_out *o, struct span s);
 
 /* Appends s in base64 with its padding (RFC 4648, 4). */

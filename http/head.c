@@ -259,6 +259,14 @@ const struct http_field *http_find(const struct http_head *h, enum http_name id)
     return NULL;
 }
 
+struct span http_coding(const struct http_head *h)
+{
+    for (unsigned i = 0; i < h->n_fields; i++)
+        if (h->fields[i].id == HTTP_CONTENT_ENCODING && !span_eq_nocase(h->fields[i].value, SPAN("identity")))
+            return h->fields[i].value;
+    return SPAN("");
+}
+
 unsigned http_count(const struct http_head *h, enum http_name id)
 {
     unsigned n = 0;

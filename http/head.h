@@ -98,6 +98,9 @@ const struct http_field *http_find(const struct http_head *h, enum http_name id)
 /* How many fields of that name there are. */
 unsigned http_count(const struct http_head *h, enum http_name id);
 
+/* What the body is coded by (RFC 9110, 8.4), the first coding that is not "identity"; empty if it is not coded. */
+struct span http_coding(const struct http_head *h);
+
 /* Takes the next element of a comma-separated list (RFC 9110, 5.6.1) off *rest into *item, white space trimmed, empty
  * elements skipped. Returns false when there is none left. Quoted strings are not looked into. */
 bool http_list_next(struct span *rest, struct span *item);

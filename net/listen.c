@@ -183,8 +183,12 @@ int listener_start(struct listener *l, struct reactor *r, int fd)
 
 void listener_stop(struct listener *l)
 {
-    int fd = reactor_remove(l->reactor, &l->watch);
+    int fd;
 
+    /* Another process may have the socket too, and then closing it here would not stop the kernel from reporting it here. */
+    if (l->watch.fd >= 0)
+        reactor_pause(l->reactor, &l->watch, true);
+    fd = reactor_remove(l->reactor, &l->watch);
     timer_disarm(&l->rest);
     if (fd >= 0)
         close(fd);

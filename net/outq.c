@@ -133,6 +133,14 @@ int outq_iov(const struct outq *q, struct iovec *iov, int max)
     return n;
 }
 
+void outq_copy(const struct outq *q, char *to)
+{
+    for (const struct block *b = q->first; b; b = b->next) {
+        memcpy(to, b->bytes + b->start, b->end - b->start);
+        to += b->end - b->start;
+    }
+}
+
 static void drop(struct outq *q, struct blocks *pool, size_t n)
 {
     q->bytes -= n;

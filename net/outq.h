@@ -37,6 +37,9 @@ void outq_append(struct outq *q, struct outq *from);
 /* Stores up to max entries that name the queue's first bytes, for outq_drop after they are used. Returns how many. */
 int outq_iov(const struct outq *q, struct iovec *iov, int max);
 
+/* Copies everything in the queue to the memory at to, which has room for q->bytes. */
+void outq_copy(const struct outq *q, char *to);
+
 /* Forgets everything in the queue. */
 void outq_clear(struct outq *q, struct blocks *pool);
 

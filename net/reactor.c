@@ -264,9 +264,16 @@ void reactor_at_end(struct reactor *r, void (*fn)(void *arg), void *arg)
     r->at_end_arg = arg;
 }
 
+static void end_turn(struct reactor *r)
+{
+    if (r->at_end)
+        r->at_end(r->at_end_arg);
+}
+
 int reactor_run(struct reactor *r)
 {
     r->stop = false;
+    end_turn(r);                        /* of what was done before */
     while (!r->stop) {
         int n = poller_wait(r->poller, r->events, EVENTS_PER_TURN, wait_ms(r));
 
@@ -283,8 +290,7 @@ int reactor_run(struct reactor *r)
         expire(r);
         run_queue(r);
         free_retired(r);
-        if (r->at_end)
-            r->at_end(r->at_end_arg);
+        end_turn(r);
     }
     return 0;
 }

@@ -90,7 +90,7 @@ void timer_kind_forget(struct reactor *r, struct timer_kind *k);
 /* Has free called for the object around x once nothing on the stack can hold it. */
 void reactor_retire(struct reactor *r, struct retired *x, void (*free)(struct retired *));
 
-/* Sets a function that is called at the end of every turn (flushing logs); NULL: none. */
+/* Sets a function that is called at the end of every turn, and once before the first (flushing logs); NULL: none. */
 void reactor_at_end(struct reactor *r, void (*fn)(void *arg), void *arg);
 
 /* Waits for events and handles them until reactor_stop is called. Returns 0, or the negative errno that the poller failed with. */

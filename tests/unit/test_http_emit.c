@@ -49,7 +49,7 @@ static void json_is_escaped(void **state)
         { "plain /'<>", "plain /'<>" },
         { "\"\\\b\f\n\r\t", "\\\"\\\\\\b\\f\\n\\r\\t" },
         { "\x01\x1F\x7F", "\\u0001\\u001f\\u007f" },
-        { "\xC2\x80\xDF\xBF", "\xC2\x80\xDF\xBF" },
+        { "\xC2\xA0\xDF\xBF", "\xC2\xA0\xDF\xBF" },
         { "\xE0\xA0\x80\xED\x9F\xBF\xEE\x80\x80\xEF\xBF\xBF", "\xE0\xA0\x80\xED\x9F\xBF\xEE\x80\x80\xEF\xBF\xBF" },
         { "\xF0\x90\x80\x80\xF4\x8F\xBF\xBF", "\xF0\x90\x80\x80\xF4\x8F\xBF\xBF" },
         { "\x80", "\xEF\xBF\xBD" },
@@ -111,6 +111,17 @@ static void reasons_go_with_statuses(void **state)
     assert_true(span_eq(http_reason(0), SPAN("Unknown")));
 }
 
+static void what_cannot_be_seen_is_escaped(void **state)
+{
+    char text[128];
+    struct http_out o;
+
+    (void)state;
+    http_out_init(&o, text, sizeof text);
+    http_put_json(&o, SPAN("a\x7f\xC2\x9B\xC2\xA0\xE2\x80\xA8\xE2\x80\xAE\xE2\x81\xA6\xE2\x82\xAC\xC2"));
+    assert_true(span_eq(http_out_span(&o), SPAN("a\\u007f\\u009b\xC2\xA0\\u2028\\u202e\\u2066\xE2\x82\xAC\xEF\xBF\xBD")));
+}
+
 static void base64_as_the_rfc_has_it(void **state)
 {
     /* RFC 4648, 10 */
@@ -137,6 +148,7 @@ int main(void)
         cmocka_unit_test(json_is_escaped),
         cmocka_unit_test(errors_have_the_known_shape),
         cmocka_unit_test(reasons_go_with_statuses),
+        cmocka_unit_test(what_cannot_be_seen_is_escaped),
         cmocka_unit_test(base64_as_the_rfc_has_it),
     };
 
