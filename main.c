@@ -1,21 +1,17 @@
-/* Options, signals, and the parts in the order in which they are built and taken down.
+/* Options, and what has to be built before the program serves: in proxy/service.c, or through proxy/parent.c in several processes.
  * Knows nothing of requests: those begin in proxy/client.c.
  * Read docs/architecture.md first. */
-#include "cfg/conf.h"
-#include "net/addr.h"
-#include "net/listen.h"
 #include "net/poller.h"
 #include "net/tls.h"
 #include "proxy/healthcheck.h"
-#include "proxy/worker.h"
+#include "proxy/parent.h"
+#include "proxy/privileges.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <getopt.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <unistd.h>
 
 #ifndef OCP_VERSION
 #define OCP_VERSION "unknown"
@@ -49,121 +45,9 @@ static const char help[] =
     "  -h             print this help\n"
     "  --healthcheck  ask the running instance's /healthz; exit 0 or 1\n"
     "\n"
-    "signals: TERM and INT finish open streams and end (twice: at once), USR1 opens the log file anew\n"
+    "signals: TERM and INT finish open streams and end (twice: at once), HUP reads the\n"
+    "         configuration anew, USR1 opens the log file anew\n"
     "exit:    0 fine, 1 configuration, 2 network, 3 files or memory\n";
-
-/* Signals arrive as bytes in a pipe, so that they are handled in the loop like everything else. */
-static int signal_pipe[2] = { -1, -1 };
-
-static void on_signal(int number)
-{
-    int saved = errno;
-    char byte = (char)number;
-
-    if (write(signal_pipe[1], &byte, 1) < 0) {
-        /* full: the loop has enough to do already */
-    }
-    errno = saved;
-}
-
-struct signal_watch {
-    struct watch watch;
-    struct worker *worker;
-};
-
-static void act(struct worker *w, int number)
-{
-    int err;
-
-    if (number == SIGHUP) {
-        log_say(w->log, LOG_WARNING_LEVEL, "HUP: this version does not reload its configuration; nothing was changed");
-        return;
-    }
-    if (number != SIGUSR1) {
-        worker_drain(w);
-        return;
-    }
-    err = log_reopen(w->log);
-    if (err)
-        log_say(w->log, LOG_ERROR_LEVEL, "the log file cannot be opened anew: %s", strerror(-err));
-}
-
-static void handle_signals(struct watch *w)
-{
-    struct signal_watch *s = container_of(w, struct signal_watch, watch);
-    char bytes[16];
-    ssize_t n;
-
-    while ((n = read(w->fd, bytes, sizeof bytes)) > 0)
-        for (ssize_t i = 0; i < n; i++)
-            act(s->worker, bytes[i]);
-    w->ready &= (uint8_t)~READY_READ;
-}
-
-static int install_signals(void)
-{
-    struct sigaction action = { .sa_handler = on_signal, .sa_flags = SA_RESTART };
-
-    if (pipe(signal_pipe))
-        return -errno;
-    for (int i = 0; i < 2; i++) {
-        fcntl(signal_pipe[i], F_SETFL, O_NONBLOCK);
-        fcntl(signal_pipe[i], F_SETFD, FD_CLOEXEC);
-    }
-    sigaction(SIGTERM, &action, NULL);
-    sigaction(SIGINT, &action, NULL);
-    sigaction(SIGUSR1, &action, NULL);
-    sigaction(SIGHUP, &action, NULL);
-    signal(SIGPIPE, SIG_IGN);
-    return 0;
-}
-
-/* Opens every listen address. Returns how many, or a negative errno after saying which one failed. */
-static int open_listeners(const struct conf *c, int *fds)
-{
-    for (unsigned i = 0; i < c->server.n_listen; i++) {
-        const struct conf_listen *l = &c->server.listen[i];
-        struct addr a;
-
-        if (!l->is_unix && addr_parse(&a, span_of(l->host)))
-            a.port = l->port;
-        fds[i] = l->is_unix ? listen_unix(l->host, 0666) : listen_tcp(&a, false);
-        if (fds[i] < 0) {
-            int err = fds[i];
-
-            fprintf(stderr, "openai-chat-proxy: cannot listen on %s: %s\n", l->text, strerror(-err));
-            while (i-- > 0)
-                close(fds[i]);
-            return err;
-        }
-    }
-    return (int)c->server.n_listen;
-}
-
-static void remove_sockets(const struct conf *c)
-{
-    for (unsigned i = 0; i < c->server.n_listen; i++)
-        if (c->server.listen[i].is_unix)
-            unlink(c->server.listen[i].host);
-}
-
-static int serve(struct worker *w, const struct conf *c, struct log *log)
-{
-    struct signal_watch signals = { .watch = { .fd = -1, .fn = handle_signals }, .worker = w };
-    int err = reactor_add(w->reactor, &signals.watch, signal_pipe[0], false);
-
-    if (err)
-        return err;
-    reactor_want(w->reactor, &signals.watch, READY_READ);
-    if (!c->upstream.tls_verify)
-        log_say(log, LOG_WARNING_LEVEL, "tls_verify = no: nobody checks who %s is, and whoever answers gets the keys", c->upstream.base_url.text);
-    for (unsigned i = 0; i < c->server.n_listen; i++)
-        log_say(log, LOG_INFO_LEVEL, "listening on %s for %s%s%s", c->server.listen[i].text, c->upstream.base_url.text,
-                c->upstream.proxy.host ? " through the proxy " : "", c->upstream.proxy.host ? c->upstream.proxy.text : "");
-    err = reactor_run(w->reactor);
-    reactor_remove(w->reactor, &signals.watch);
-    return err;
-}
 
 static enum exit_code complain(enum exit_code code, const char *what, int err)
 {
@@ -171,60 +55,130 @@ static enum exit_code complain(enum exit_code code, const char *what, int err)
     return code;
 }
 
-/* Builds the parts and lets them run. c belongs to the settings from here on. */
-static enum exit_code run(struct conf *c)
+/* What is made of the configuration is part of its check: the CA file and the user, for two. */
+static enum exit_code check(struct settings **out, struct conf *c)
 {
-    struct settings *settings = NULL;
-    struct worker *worker = NULL;
-    struct log *log = NULL;
-    enum exit_code code = EXIT_FINE;
-    int *fds, n, err;
+    int err = settings_make(out, c, stderr);
 
-    err = settings_make(&settings, c, stderr);
+    if (!err) {
+        int user = privileges_check(c, stderr), log = log_check(c, stderr);
+
+        err = user ? user : log;
+        if (err)
+            settings_release(*out, NULL);
+    }
     if (err == -EINVAL)
         return EXIT_CONFIGURATION;
-    if (err)
-        return complain(EXIT_RESOURCES, "cannot start", err);
-    fds = calloc(c->server.n_listen, sizeof *fds);
-    err = fds ? install_signals() : -ENOMEM;
-    if (!err)
-        err = log_open(&log, c);
+    return err ? complain(EXIT_RESOURCES, "cannot start", err) : EXIT_FINE;
+}
+
+/* A socket that was handed over is an open door like any other: see check_open_door in cfg/check.c. */
+static bool gives_key_away(const struct conf *c, const struct sockets *inherited)
+{
+    bool key = c->upstream.api_key[0] && c->n_keys == 0 && c->access.n_whitelist == 0;
+
+    for (unsigned i = 0; i < inherited->n && key; i++) {
+        const char *name = inherited->list[i].name;
+
+        if (strncmp(name, "unix:", 5) == 0 || strncmp(name, "127.", 4) == 0 || strncmp(name, "[::1]", 5) == 0)
+            continue;
+        conf_error(stderr, c, conf_line_of(c, "upstream", "api_key"), "upstream", "api_key: whoever can reach %s, which LISTEN_FDS hands over, could use this key",
+                   name);
+        return true;
+    }
+    return false;
+}
+
+/* The sockets of one process, or of n: those that all accept from, and for each worker its own. */
+static int open_sockets(const struct conf *c, struct sockets *shared, struct sockets *own, unsigned n)
+{
+    int err;
+
+    if (sockets_inherited(shared) && !sockets_named(c))
+        return 0;
+    err = sockets_open(shared, c, n > 1 ? SOCKETS_LOCAL : SOCKETS_LOCAL | SOCKETS_TCP, false, stderr);
+    for (unsigned i = 0; i < n && own && !err; i++)
+        err = sockets_open(&own[i], c, SOCKETS_TCP, true, stderr);
+    return err;
+}
+
+static enum exit_code serve(struct settings *settings, struct log *log, const char *path, struct sockets *shared, struct sockets *own)
+{
+    struct counters counters = { 0 };
+    struct service service = {
+        .settings = settings, .log = log, .path = path, .sockets = shared, .counters = &counters, .lifeline = -1,
+    };
+    struct parent_options options = { .settings = settings, .log = log, .path = path, .shared = shared, .own = own };
+    bool is_worker = false;
+    int err;
+
+    if (own) {
+        err = parent_run(&options, &is_worker);
+    } else {
+        signal(SIGCHLD, SIG_IGN);       /* the first process of a container inherits orphans */
+        err = service_run(&service);
+        service_sum_up(&counters, log);
+    }
+    return err ? EXIT_RESOURCES : EXIT_FINE;
+}
+
+/* Builds what has to be there before the process becomes who it is to be, and lets it run. */
+static enum exit_code run(struct conf *c, const char *path)
+{
+    struct settings *settings;
+    struct sockets shared = { 0 }, *own = NULL;
+    struct log *log = NULL;
+    unsigned n = parent_workers(c);
+    enum exit_code code = check(&settings, c);
+    int err;
+
+    if (code != EXIT_FINE)
+        return code;
+    signal(SIGPIPE, SIG_IGN);
+    err = log_open(&log, c);
+    if (!err && n > 1)
+        own = calloc(n, sizeof *own);
+    if (!err && n > 1 && !own)
+        err = -ENOMEM;
     if (err) {
         code = complain(EXIT_RESOURCES, "cannot start", err);
-        goto out_settings;
+        goto out;
     }
-    n = open_listeners(c, fds);
-    if (n < 0) {
+    log_mask(log, settings->secrets);
+    if (sockets_inherit(&shared, stderr) || gives_key_away(c, &shared)) {
+        code = EXIT_CONFIGURATION;
+        goto out;
+    }
+    privileges_raise_files(c, log);
+    if (open_sockets(c, &shared, own, n)) {
         code = EXIT_NETWORK;
-        goto out_log;
+        goto out;
     }
-    err = worker_make(&worker, settings, log, fds, (unsigned)n);
-    if (!err)
-        err = serve(worker, c, log);
-    if (err)
-        code = complain(EXIT_RESOURCES, "cannot go on", err);
-    remove_sockets(c);
-    settings_hold(settings);
-    worker_free(worker);
-    settings_release(settings, NULL);
-out_log:
+    err = privileges_drop(c, log);
+    if (err) {
+        code = complain(EXIT_RESOURCES, "cannot become the user", err);
+        goto out;
+    }
+    service_announce(c, log);
+    code = serve(settings, log, path, &shared, own);
+    settings = NULL;
+out:
+    sockets_close(&shared);
+    for (unsigned i = 0; i < n && own; i++)
+        sockets_close(&own[i]);
+    free(own);
     log_close(log);
-out_settings:
-    free(fds);
     settings_release(settings, NULL);
     return code;
 }
 
-/* What is made of the configuration is part of the check: the CA file, for one. */
 static enum exit_code test(struct conf *c)
 {
     struct settings *settings;
-    int err = settings_make(&settings, c, stderr);
+    enum exit_code code = check(&settings, c);
 
-    if (err == -EINVAL)
-        return EXIT_CONFIGURATION;
-    if (err)
-        return complain(EXIT_RESOURCES, "cannot check", err);
+    if (code != EXIT_FINE)
+        return code;
     settings_release(settings, NULL);
     puts("configuration OK");
     return EXIT_FINE;
@@ -298,7 +252,7 @@ int main(int argc, char **argv)
     case MODE_HEALTHCHECK:
         return check_health(c);
     case MODE_RUN:
-        return run(c);
+        return run(c, file);
     }
     conf_free(c);
     return EXIT_FINE;

@@ -29,7 +29,7 @@ void access_log(const struct client *c)
     if (!log_enabled(l, LOG_INFO_LEVEL))
         return;
     log_begin(l, LOG_INFO_LEVEL, NULL);
-    log_field(l, "client", span_of(addr_text(&c->peer, ip)));
+    log_field(l, "client", span_of(addr_text(&x->from, ip)));
     log_field(l, "key", span_of(x->key ? x->key->label : NULL));
     log_field(l, "method", (struct span){ x->method, x->method_n });
     log_field(l, "path", (struct span){ x->path, x->path_n });

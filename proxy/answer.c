@@ -2,6 +2,7 @@
  * Knows nothing of the request but whether all of it was sent.
  * The interface is proxy/exchange.h; event streams are watched by sse/watch.h. */
 #include "http/error.h"
+#include "proxy/bodylog.h"
 #include "proxy/cors.h"
 #include "proxy/exchange.h"
 #include "proxy/forward.h"
@@ -17,10 +18,9 @@
 static bool is_event_stream(const struct http_head *h)
 {
     const struct http_field *type = http_find(h, HTTP_CONTENT_TYPE);
-    const struct http_field *coding = http_find(h, HTTP_CONTENT_ENCODING);
     size_t n = 0;
 
-    if (!type || (coding && !span_eq_nocase(coding->value, SPAN("identity"))))
+    if (!type || http_coding(h).n > 0)
         return false;
     while (n < type->value.n && type->value.p[n] != ';' && type->value.p[n] != ' ' && type->value.p[n] != '\t')
         n++;
@@ -98,6 +98,7 @@ static void begin(struct client *c, const struct http_head *h)
     sse_watch_init(&x->watch);
     if (x->request != REQUEST_DONE || c->worker->draining || x->answer_framing == HTTP_UNTIL_CLOSE)
         x->close = true;
+    bodylog_coded(c, BODYLOG_ANSWER, http_coding(h));
     note_keep_alive(x, h, reactor_now(c->worker->reactor));
     if (!h->keep_alive)
         x->attempt.conn->usable_until = 0;
@@ -177,6 +178,7 @@ static void pass_on(struct client *c, struct span in)
             }
             if (x->watched && piece.data.n > 0)
                 sse_watch(&x->watch, piece.data);
+            bodylog_show(c, BODYLOG_ANSWER, piece.data);
             http_frame_piece(f, &piece);
             in = span_skip(in, (size_t)n);
         }

@@ -2,6 +2,8 @@
  * Knows nothing of what a request asks for: that begins in proxy/exchange.c.
  * The interface is proxy/client.h for the worker, proxy/exchange.h for the rooms beside it. */
 #include "proxy/client.h"
+#include "net/proxy_protocol.h"
+#include "proxy/admission.h"
 #include "proxy/exchange.h"
 
 #include <errno.h>
@@ -11,7 +13,7 @@
 
 #define READS_PER_TURN 4                /* of WORKER_READ_SIZE each, so that one fast stream starves nobody */
 #define LINGER_MAX_MS 30000
-#define REFUSED_MAX 128                 /* how many clients beyond max_connections are told so */
+#define REFUSED_MAX 128                 /* how many clients beyond max_connections are told so, and how many are there that may not come in */
 
 void client_send(struct client *c, struct iovec *iov, int n)
 {
@@ -39,6 +41,7 @@ static void client_close(struct client *c)
     if (c->next)
         c->next->prev = c->prev;
     w->n_clients--;
+    w->n_unwelcome -= c->unwelcome;
     reactor_retire(w->reactor, &c->retired, client_free);
     worker_client_gone(w);
 }
@@ -104,6 +107,8 @@ static bool takes_input(const struct client *c)
     const struct exchange *x = &c->x;
 
     switch (c->phase) {
+    case CLIENT_PREFACE:
+        return true;
     case CLIENT_HEAD:
         return c->out.bytes == 0;
     case CLIENT_EXCHANGE:
@@ -113,6 +118,23 @@ static bool takes_input(const struct client *c)
     default:
         return false;
     }
+}
+
+/* Takes the header in which a trusted proxy names the client; whoever is named is then looked at like one that came by himself. */
+static size_t take_preface(struct client *c, struct span in)
+{
+    char ip[ADDR_TEXT_MAX];
+    ssize_t n = proxy_protocol_parse(in, &c->peer);
+
+    if (n == -EAGAIN)
+        return 0;
+    if (n < 0) {
+        log_say(c->worker->log, LOG_WARNING_LEVEL, "the connection from %s has no PROXY header as it should, and is closed", addr_text(&c->peer, ip));
+        c->broken = true;
+        return in.n;
+    }
+    c->phase = CLIENT_HEAD;
+    return (size_t)n;
 }
 
 /* Takes a head, if it is all there, and with it as much of what follows as belongs to it. Returns how many bytes were used. */
@@ -133,14 +155,27 @@ static size_t take_head(struct client *c, struct span in)
     return (size_t)n + exchange_begin(c, (size_t)n, span_skip(in, (size_t)n));
 }
 
+static size_t take(struct client *c, struct span in)
+{
+    switch (c->phase) {
+    case CLIENT_PREFACE:
+        return take_preface(c, in);
+    case CLIENT_HEAD:
+        return take_head(c, in);
+    case CLIENT_EXCHANGE:
+        return request_feed(c, in);
+    default:
+        return in.n;
+    }
+}
+
 /* Uses input for as long as there is some and somebody takes it. Returns how many bytes were used. */
 static size_t consume(struct client *c, struct span in)
 {
     size_t used = 0;
 
     while (used < in.n && takes_input(c)) {
-        struct span rest = span_skip(in, used);
-        size_t n = c->phase == CLIENT_HEAD ? take_head(c, rest) : c->phase == CLIENT_EXCHANGE ? request_feed(c, rest) : rest.n;
+        size_t n = take(c, span_skip(in, used));
 
         used += n;
         advance(c);
@@ -242,19 +277,38 @@ static void refuse_full(struct client *c)
     client_settle(c, false, false);
 }
 
-void client_accept(struct worker *w, int fd, const struct addr *peer)
+/* Decides about an address as early as it is known to be the client's: whoever may not come in gets little time and few places, so that a flood of them costs
+ * next to nothing. /healthz is still for everybody. Returns false if the connection is to be closed unheard. */
+static bool admit(struct client *c, bool preface)
+{
+    struct worker *w = c->worker;
+    const struct settings *s = w->settings;
+    char ip[ADDR_TEXT_MAX];
+
+    if (preface && !admission_trusts(s, &c->peer)) {
+        log_say(w->log, LOG_WARNING_LEVEL, "%s is no trusted proxy, and its connection is closed", addr_text(&c->peer, ip));
+        return false;
+    }
+    if (preface || admission_trusts(s, &c->peer) || admission_allows(s, &c->peer))
+        return true;
+    c->unwelcome = w->n_unwelcome < REFUSED_MAX;
+    w->n_unwelcome += c->unwelcome;
+    return c->unwelcome;
+}
+
+static struct client *client_make(struct worker *w, int fd, const struct addr *peer)
 {
     unsigned max = w->settings->conf->server.max_connections;
     struct client *c = w->n_clients < max + REFUSED_MAX ? calloc(1, sizeof *c) : NULL;
 
     if (!c) {
         close(fd);
-        return;
+        return NULL;
     }
     tcp_init(&c->tcp, w->reactor, on_ready);
     if (tcp_attach(&c->tcp, fd)) {
         free(c);
-        return;
+        return NULL;
     }
     c->timer.fn = on_timer;
     c->worker = w;
@@ -263,8 +317,22 @@ void client_accept(struct worker *w, int fd, const struct addr *peer)
     if (c->next)
         c->next->prev = c;
     w->clients = c;
+    w->n_clients++;
+    w->counters->connections++;
+    return c;
+}
+
+void client_accept(struct worker *w, int fd, const struct addr *peer, bool preface)
+{
+    struct client *c = client_make(w, fd, peer);
+
+    if (!c)
+        return;
+    c->phase = preface ? CLIENT_PREFACE : CLIENT_HEAD;
     c->tcp.watch.ready = READY_READ | READY_WRITE;
-    if (++w->n_clients > max)
+    if (!admit(c, preface))
+        client_close(c);
+    else if (w->n_clients > w->settings->conf->server.max_connections)
         refuse_full(c);
     else
         client_settle(c, read_client(c), false);
@@ -272,8 +340,13 @@ void client_accept(struct worker *w, int fd, const struct addr *peer)
 
 void client_drain(struct client *c)
 {
-    if (c->phase == CLIENT_HEAD && c->in.end == 0 && c->out.bytes == 0)
+    if (c->phase == CLIENT_PREFACE || (c->phase == CLIENT_HEAD && c->in.end == 0 && c->out.bytes == 0))
         client_close(c);
+}
+
+void client_settings_changed(struct client *c)
+{
+    exchange_steer(c, false, false);
 }
 
 struct client *client_following(const struct client *c)

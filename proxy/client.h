@@ -8,8 +8,11 @@
 struct client;
 struct worker;
 
-/* Takes over an accepted socket. Beyond max_connections the client gets 503. */
-void client_accept(struct worker *w, int fd, const struct addr *peer);
+/* Takes over an accepted socket; preface: it begins with a PROXY header. Beyond max_connections the client gets 503. */
+void client_accept(struct worker *w, int fd, const struct addr *peer, bool preface);
+
+/* The worker has new settings: a client between requests waits by them from now on. */
+void client_settings_changed(struct client *c);
 
 /* A drain has begun: a client that waits between requests is closed, others end with their exchange. */
 void client_drain(struct client *c);

@@ -3,9 +3,13 @@
  * The interface is proxy/exchange.h. */
 #include "proxy/exchange.h"
 #include "proxy/access.h"
+#include "proxy/admission.h"
+#include "proxy/bodylog.h"
 #include "proxy/cors.h"
 #include "proxy/reply.h"
 #include "proxy/rewrite.h"
+
+#include <stdio.h>
 
 static struct timer_kind linger_kind = { .ms = 5000 };
 
@@ -26,6 +30,8 @@ static void open_exchange(struct client *c)
     memset(x, 0, sizeof *x);
     x->settings = settings_hold(c->worker->settings);
     x->started = reactor_now(c->worker->reactor);
+    x->from = c->peer;
+    c->worker->counters->requests++;
     attempt_init(&x->attempt, client_attempt_changed);
     c->phase = CLIENT_EXCHANGE;
 }
@@ -82,6 +88,15 @@ static void answer_here(struct client *c, const struct http_head *h, struct rout
     }
 }
 
+static void refuse_address(struct client *c)
+{
+    char ip[ADDR_TEXT_MAX], why[ADDR_TEXT_MAX + 40];
+
+    c->x.close = true;
+    snprintf(why, sizeof why, "the address %s is not allowed", addr_text(&c->x.from, ip));
+    exchange_fail(c, FAIL_IP, why);
+}
+
 size_t exchange_begin(struct client *c, size_t head_n, struct span rest)
 {
     struct exchange *x = &c->x;
@@ -94,13 +109,17 @@ size_t exchange_begin(struct client *c, size_t head_n, struct span rest)
     x->close = !h->keep_alive || c->worker->draining;
     x->minor0 = h->minor == 0;
     x->head_only = span_eq(h->method, SPAN("HEAD"));
+    x->from = admission_client(x->settings, &c->peer, h);
     x->cors = cors_origin(x->settings->conf, h);
     http_body_init(&x->body, http_request_framing(h), h->content_length < 0 ? 0 : (uint64_t)h->content_length);
     x->request = x->body.done ? REQUEST_DONE : REQUEST_BODY;
     x->awaits_continue = h->expect_continue && !x->body.done && rest.n == 0;
-    if (match.route == ROUTE_CHAT)
+    if (match.route != ROUTE_HEALTH && !admission_allows(x->settings, &x->from))
+        refuse_address(c);
+    else if (match.route == ROUTE_CHAT)
         return request_begin(c, rest);
-    answer_here(c, h, match);
+    else
+        answer_here(c, h, match);
     return 0;
 }
 
@@ -153,6 +172,7 @@ void exchange_end(struct client *c)
 {
     struct exchange *x = &c->x;
 
+    bodylog_end(c);
     access_log(c);
     rewrite_end(c);
     attempt_end(&x->attempt, false);
@@ -213,9 +233,10 @@ void exchange_steer(struct client *c, bool client_progress, bool upstream_progre
     unsigned want = c->out.bytes > 0 ? READY_WRITE : 0;
 
     switch (c->phase) {
+    case CLIENT_PREFACE:
     case CLIENT_HEAD:
         want |= c->out.bytes == 0 ? READY_READ : 0;
-        kind = c->in.end > 0 || !c->served ? &w->settings->timeouts.header : &w->settings->timeouts.idle;
+        kind = c->unwelcome ? &linger_kind : c->in.end > 0 || !c->served ? &w->settings->timeouts.header : &w->settings->timeouts.idle;
         client_progress = false;
         break;
     case CLIENT_EXCHANGE:

@@ -39,6 +39,7 @@ enum ending {
 /* 1. settings is held from the beginning to the end.
  * 2. close: the connection ends with this exchange; the client is told so where the head was not out yet.
  * 3. cut: the answer broke off; the connection ends without the body's terminator. */
+struct bodylog;
 struct rewrite;
 
 struct exchange {
@@ -53,11 +54,13 @@ struct exchange {
     bool minor0;                        /* the client speaks HTTP/1.0 */
     bool awaits_continue;               /* it wants to see 100 before it sends its body */
     struct settings *settings;
+    struct addr from;                   /* who sent the request, as far as trusted proxies tell */
     const struct conf_key *key;         /* whose key it was; NULL: nobody's */
     const char *cors;                   /* see cors_origin */
     struct http_body body;              /* the request's, as it comes in */
     struct http_body answer_body;       /* the answer's, as it comes in */
     struct rewrite *rewrite;            /* the request's body is being rewritten; NULL: it is not looked at */
+    struct bodylog *bodylog;            /* NULL: no body is logged */
     struct attempt attempt;
     struct sse_watch watch;
 
@@ -70,6 +73,7 @@ struct exchange {
 };
 
 enum client_phase {
+    CLIENT_PREFACE,             /* a PROXY header is coming in */
     CLIENT_HEAD,                /* between requests, or a head is coming in */
     CLIENT_EXCHANGE,
     CLIENT_CLOSING,             /* the last bytes are on their way out */
@@ -93,6 +97,7 @@ struct client {
     enum client_phase phase;
     bool broken;
     bool served;                        /* a request has been answered before */
+    bool unwelcome;                     /* its address may not come in; it is served as cheaply as can be */
     struct addr peer;
     struct exchange x;
     struct retired retired;

@@ -34,16 +34,19 @@ static socklen_t address_of(const struct conf_listen *l, struct sockaddr_storage
     return addr_to_sockaddr(&a, ss);
 }
 
-static int ask(int fd, const struct sockaddr_storage *ss, socklen_t len)
+/* A listener that wants a PROXY header gets one that names nobody. */
+#define REQUEST "GET /healthz HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n"
+
+static int ask(int fd, const struct sockaddr_storage *ss, socklen_t len, bool preface)
 {
-    static const char request[] = "GET /healthz HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n";
+    struct span request = preface ? SPAN("PROXY UNKNOWN\r\n" REQUEST) : SPAN(REQUEST);
     struct timeval limit = { .tv_sec = 5 };
     char answer[16];
     size_t have = 0;
 
     setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof limit);
     setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &limit, sizeof limit);
-    if (connect(fd, (const struct sockaddr *)ss, len) || send(fd, request, sizeof request - 1, 0) != (ssize_t)sizeof request - 1)
+    if (connect(fd, (const struct sockaddr *)ss, len) || send(fd, request.p, request.n, 0) != (ssize_t)request.n)
         return -errno;
     while (have < 12) {
         ssize_t n = recv(fd, answer + have, sizeof answer - have, 0);
@@ -55,16 +58,26 @@ static int ask(int fd, const struct sockaddr_storage *ss, socklen_t len)
     return memcmp(answer, "HTTP/1.1 200", 12) == 0 ? 0 : -EPROTO;
 }
 
+/* The first address that anybody may speak to as he is, or just the first one. */
+static const struct conf_listen *choose(const struct conf *c)
+{
+    for (unsigned i = 0; i < c->server.n_listen; i++)
+        if (!c->server.listen[i].proxy_protocol)
+            return &c->server.listen[i];
+    return &c->server.listen[0];
+}
+
 int healthcheck(const struct conf *c)
 {
+    const struct conf_listen *l = choose(c);
     struct sockaddr_storage ss;
-    socklen_t len = address_of(&c->server.listen[0], &ss);
+    socklen_t len = address_of(l, &ss);
     int fd = socket(ss.ss_family, SOCK_STREAM, 0);
     int err;
 
     if (fd < 0)
         return -errno;
-    err = ask(fd, &ss, len);
+    err = ask(fd, &ss, len, l->proxy_protocol);
     close(fd);
     return err;
 }

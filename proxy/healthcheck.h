@@ -5,7 +5,7 @@
 
 #include "cfg/conf.h"
 
-/* Asks the first listen address for /healthz; an address that means every interface is asked on loopback. Waits up to five seconds for each step.
+/* Asks the first listen address that takes no PROXY header, or else the first, for /healthz; an address that means every interface is asked on loopback. Waits up to five seconds for each step.
  * Returns 0 if the answer's status is 200, else a negative errno. */
 int healthcheck(const struct conf *c);
 

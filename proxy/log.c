@@ -1,27 +1,31 @@
 /* Building lines and handing them to the ring.
  * Knows no HTTP and never waits for a file.
- * The interface is proxy/log.h, the writer proxy/ring.h. */
+ * The interface is proxy/log.h, the way to the writer proxy/ring.h. */
 #include "proxy/log.h"
 #include "http/emit.h"
 #include "proxy/ring.h"
+#include "proxy/secrets.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <stdarg.h>
 #include <stdlib.h>
 #include <time.h>
-#include <unistd.h>
 
 #define RING_SIZE (256 * 1024)
+#define RING_MAX (64 * 1024 * 1024)
 #define LINE_MAX_BYTES 8192
 #define FIELD_MAX 256                   /* of one value that a peer chose: even escaped, all of them fit a line */
+#define WINDOW 256                      /* of a long value that is escaped at once */
 
 struct log {
     struct ring *ring;
+    struct secrets *secrets;            /* a reference */
     enum conf_log_level level;
     bool json;
-    int fd;
-    char *path;                         /* NULL: standard error */
+    char *file;                         /* as in the configuration */
+    size_t room;                        /* of the ring */
+    uint64_t lost;                      /* since the start */
+    time_t notice;                      /* when lost lines were last told of */
     time_t second;                      /* what date holds */
     char date[24];
     struct http_out line;
@@ -29,72 +33,98 @@ struct log {
 };
 
 static const char *const level_names[] = { "debug", "info", "warning", "error" };
+static const struct span severities[] = { { "<7>", 3 }, { "<6>", 3 }, { "<4>", 3 }, { "<3>", 3 } };
 
-static int open_sink(const char *path)
+/* Lines with bodies are long, and there must be room for some of them. */
+static size_t ring_room(const struct conf *c)
 {
-    int fd = path ? open(path, O_WRONLY | O_APPEND | O_CREAT, 0640) : dup(2);
+    uint64_t room = c->log.requests || c->log.responses ? 8 * c->log.body_limit : 0;
 
-    if (fd < 0)
-        return -errno;
-    fcntl(fd, F_SETFD, FD_CLOEXEC);
-    return fd;
+    return room < RING_SIZE ? RING_SIZE : room > RING_MAX ? RING_MAX : (size_t)room;
+}
+
+int log_check(const struct conf *c, FILE *errors)
+{
+    struct sink *sink = NULL;
+    int err = strcmp(c->log.file, "syslog") == 0 ? sink_open(&sink, c->log.file) : 0;
+
+    sink_close(sink);
+    return err ? conf_error(errors, c, conf_line_of(c, "log", "file"), "log", "file: there is no syslog daemon here: %s", strerror(-err)) : 0;
+}
+
+int log_prepare(struct ring **out, const struct log *l, const struct conf *c)
+{
+    struct sink *sink;
+    int err;
+
+    *out = NULL;
+    if (l->file && strcmp(l->file, c->log.file) == 0 && l->room == ring_room(c))
+        return 0;
+    err = sink_open(&sink, c->log.file);
+    return err ? err : ring_make(out, ring_room(c), sink);
+}
+
+void log_change(struct log *l, const struct conf *c, struct ring *prepared)
+{
+    char *file = prepared ? strdup(c->log.file) : NULL;
+
+    l->level = c->log.level;
+    l->json = c->log.json;
+    if (!prepared)
+        return;
+    ring_free(l->ring, 0);
+    l->ring = prepared;
+    l->room = ring_room(c);
+    free(l->file);
+    l->file = file;
 }
 
 int log_open(struct log **out, const struct conf *c)
 {
     struct log *l = calloc(1, sizeof *l);
-    bool to_file = strcmp(c->log.file, "stderr") != 0;
-    int err;
+    struct ring *ring;
+    int err = l ? log_prepare(&ring, l, c) : -ENOMEM;
 
     *out = NULL;
-    if (!l)
-        return -ENOMEM;
-    l->level = c->log.level;
-    l->json = c->log.json;
-    l->path = to_file ? strdup(c->log.file) : NULL;
-    err = to_file && !l->path ? -ENOMEM : open_sink(l->path);
-    if (err >= 0) {
-        l->fd = err;
-        err = ring_make(&l->ring, RING_SIZE, l->fd);
-        if (err)
-            close(l->fd);
-    }
-    if (err < 0) {
-        free(l->path);
+    if (err) {
         free(l);
         return err;
     }
+    log_change(l, c, ring);
     *out = l;
     return 0;
 }
 
-/* The descriptor keeps its number, so that the writer need not be told. */
-int log_reopen(struct log *l)
+void log_mask(struct log *l, struct secrets *s)
 {
-    int fd = l->path ? open_sink(l->path) : -EBADF;
-
-    if (!l->path)
-        return 0;
-    if (fd < 0)
-        return fd;
-    dup2(fd, l->fd);
-    fcntl(l->fd, F_SETFD, FD_CLOEXEC);
-    close(fd);
-    return 0;
+    secrets_hold(s);
+    secrets_free(l->secrets);
+    l->secrets = s;
 }
 
-/* A writer that is stuck is left behind with its descriptor; the process is about to end then. */
+int log_reopen(struct log *l)
+{
+    return sink_reopen(ring_sink(l->ring));
+}
+
+void log_give(struct log *l, uid_t uid, gid_t gid)
+{
+    sink_give(ring_sink(l->ring), uid, gid);
+}
+
+void log_after_fork(struct log *l)
+{
+    ring_after_fork(l->ring);
+}
+
 void log_close(struct log *l)
 {
-    int fd;
-
     if (!l)
         return;
-    fd = l->fd;
     log_flush(l);
-    if (ring_free(l->ring, 1000))
-        close(fd);
-    free(l->path);
+    ring_free(l->ring, 1000);
+    secrets_free(l->secrets);
+    free(l->file);
     free(l);
 }
 
@@ -127,26 +157,60 @@ static void put_time(struct log *l)
     http_put(&l->line, (struct span){ fraction, 5 });
 }
 
+/* Text: what is not printable ASCII, and what would end a value, as \xHH; blanks only within a value. */
+static void put_escaped(struct log *l, struct span v, bool blanks)
+{
+    static const char hex[] = "0123456789abcdef";
+
+    for (size_t i = 0, run = 0; i <= v.n; i++) {
+        unsigned char c = i < v.n ? (unsigned char)v.p[i] : 0;
+        char escape[4] = { '\\', 'x', hex[c >> 4], hex[c & 15] };
+
+        if (i < v.n && c >= 0x20 && c < 0x7f && (blanks || (c != ' ' && c != '"' && c != '\\')))
+            continue;
+        http_put(&l->line, (struct span){ v.p + run, i - run });
+        if (i < v.n)
+            http_put(&l->line, (struct span){ escape, 4 });
+        run = i + 1;
+    }
+}
+
+/* Puts text with its secrets masked; blanks: it is a sentence and no value. */
+static void put_masked(struct log *l, struct span text, bool blanks)
+{
+    size_t at = 0;
+
+    while (at < text.n) {
+        struct span secret = secrets_next(l->secrets, text, at);
+        struct span plain = { text.p + at, secret.n ? (size_t)(secret.p - text.p) - at : text.n - at };
+
+        if (l->json)
+            http_put_json(&l->line, plain);
+        else
+            put_escaped(l, plain, blanks);
+        if (secret.n > 0)
+            http_put(&l->line, SPAN("***"));
+        at += plain.n + secret.n;
+    }
+}
+
 /* The last bytes of the room are kept back for what ends the line, so that a line that is too long is cut and still ends. */
 void log_begin(struct log *l, enum conf_log_level level, const char *message)
 {
     http_out_init(&l->line, l->text, sizeof l->text - 8);
+    if (sink_wants_severity(ring_sink(l->ring)))
+        http_put(&l->line, severities[level]);
     if (l->json)
         http_put(&l->line, SPAN("{\"time\":\""));
     put_time(l);
     http_put(&l->line, l->json ? SPAN("\",\"level\":\"") : SPAN(" "));
     http_put(&l->line, span_of(level_names[level]));
-    if (l->json)
-        http_put(&l->line, SPAN("\""));
+    http_put(&l->line, l->json ? SPAN("\"") : SPAN(""));
     if (!message)
         return;
-    if (l->json) {
-        log_field(l, "message", span_of(message));
-        return;
-    }
-    http_put(&l->line, SPAN(" "));
-    for (const char *p = message; *p; p++)
-        http_put(&l->line, (unsigned char)*p < 0x20 || *p == 0x7f ? SPAN("?") : (struct span){ p, 1 });
+    http_put(&l->line, l->json ? SPAN(",\"message\":\"") : SPAN(" "));
+    put_masked(l, span_of(message), true);
+    http_put(&l->line, l->json ? SPAN("\"") : SPAN(""));
 }
 
 static void put_name(struct log *l, const char *name)
@@ -156,38 +220,16 @@ static void put_name(struct log *l, const char *name)
     http_put(&l->line, l->json ? SPAN("\":") : SPAN("="));
 }
 
-/* Text: what is not printable ASCII, and what would end a value, as \xHH. */
-static void put_escaped(struct log *l, struct span v)
-{
-    static const char hex[] = "0123456789abcdef";
-
-    for (size_t i = 0, run = 0; i <= v.n; i++) {
-        unsigned char c = i < v.n ? (unsigned char)v.p[i] : 0;
-        char escape[4] = { '\\', 'x', hex[c >> 4], hex[c & 15] };
-
-        if (i < v.n && c > 0x20 && c < 0x7f && c != '"' && c != '\\')
-            continue;
-        http_put(&l->line, (struct span){ v.p + run, i - run });
-        if (i < v.n)
-            http_put(&l->line, (struct span){ escape, 4 });
-        run = i + 1;
-    }
-}
-
 void log_field(struct log *l, const char *name, struct span value)
 {
     if (value.n > FIELD_MAX)
         value.n = FIELD_MAX;
     put_name(l, name);
-    if (l->json) {
-        http_put(&l->line, SPAN("\""));
-        http_put_json(&l->line, value);
-        http_put(&l->line, SPAN("\""));
-    } else if (value.n == 0) {
+    if (!l->json && value.n == 0)
         http_put(&l->line, SPAN("-"));
-    } else {
-        put_escaped(l, value);
-    }
+    http_put(&l->line, l->json ? SPAN("\"") : SPAN(""));
+    put_masked(l, value, false);
+    http_put(&l->line, l->json ? SPAN("\"") : SPAN(""));
 }
 
 void log_number(struct log *l, const char *name, uint64_t value)
@@ -201,7 +243,74 @@ void log_end(struct log *l)
     l->line.overflow = false;
     l->line.cap = sizeof l->text;
     http_put(&l->line, l->json ? SPAN("}\n") : SPAN("\n"));
-    ring_put(l->ring, http_out_span(&l->line));
+    if (ring_reserve(l->ring, l->line.n))
+        ring_add(l->ring, http_out_span(&l->line));
+}
+
+/* How much of s may be escaped at once: a window that does not end within a character. */
+static size_t window(struct span s)
+{
+    size_t n = s.n < WINDOW ? s.n : WINDOW;
+
+    while (n < s.n && n > WINDOW - 4 && ((uint8_t)s.p[n] & 0xC0) == 0x80)
+        n--;
+    return n;
+}
+
+/* Escapes text, window by window, into the ring, or only counts how long that would be. */
+static size_t put_windows(struct log *l, struct span text, bool count)
+{
+    char buf[6 * WINDOW];
+    size_t all = 0;
+
+    while (text.n > 0) {
+        size_t n = window(text);
+        struct http_out o;
+
+        http_out_init(&o, buf, sizeof buf);
+        http_put_json(&o, (struct span){ text.p, n });
+        if (!count)
+            ring_add(l->ring, http_out_span(&o));
+        all += o.n;
+        text = span_skip(text, n);
+    }
+    return all;
+}
+
+/* Secrets that begin before limit are masked to their end, beyond it. */
+static size_t put_long(struct log *l, struct span text, size_t limit, bool count)
+{
+    size_t all = 0, at = 0;
+
+    while (at < text.n && at < limit) {
+        struct span secret = secrets_next(l->secrets, text, at);
+        size_t end = secret.n ? (size_t)(secret.p - text.p) : text.n;
+        bool hidden = secret.n > 0 && end < limit;
+
+        end = end < limit ? end : limit;
+        all += put_windows(l, (struct span){ text.p + at, end - at }, count);
+        at = end;
+        if (!hidden)
+            continue;
+        if (!count)
+            ring_add(l->ring, SPAN("***"));
+        all += 3;
+        at += secret.n;
+    }
+    return all;
+}
+
+void log_end_long(struct log *l, const char *name, struct span text, size_t limit)
+{
+    struct span tail = l->json ? SPAN("\"}\n") : SPAN("\"\n");
+
+    put_name(l, name);
+    http_put(&l->line, SPAN("\""));
+    if (!ring_reserve(l->ring, l->line.n + put_long(l, text, limit, true) + tail.n))
+        return;
+    ring_add(l->ring, http_out_span(&l->line));
+    put_long(l, text, limit, false);
+    ring_add(l->ring, tail);
 }
 
 void log_say(struct log *l, enum conf_log_level level, const char *format, ...)
@@ -218,14 +327,17 @@ void log_say(struct log *l, enum conf_log_level level, const char *format, ...)
     log_end(l);
 }
 
+/* Lost lines are told of once a second, and counted from the start: where nothing can be written, the line that says so is lost too. */
 void log_flush(struct log *l)
 {
-    uint64_t lost = ring_lost(l->ring);
+    uint64_t lost = l->second > l->notice || l->notice == 0 ? ring_lost(l->ring) : 0;
 
     if (lost > 0) {
-        log_begin(l, LOG_WARNING_LEVEL, "log lines were lost: the log was not written fast enough");
-        log_number(l, "lost", lost);
+        l->lost += lost;
+        log_begin(l, LOG_WARNING_LEVEL, "log lines were lost: they could not be written, or not fast enough");
+        log_number(l, "lost_since_start", l->lost);
         log_end(l);
+        l->notice = l->second;
     }
     ring_flush(l->ring);
 }

@@ -6,13 +6,35 @@
 
 #include "cfg/conf.h"
 
+#include <sys/types.h>
+
 struct log;
+struct ring;
+struct secrets;
+
+/* Checks that the log could be opened, as far as that leaves nothing behind. Returns 0, or -EINVAL after writing what is wrong to errors as conf_load does. */
+int log_check(const struct conf *c, FILE *errors);
 
 /* Opens the log as the configuration says. Returns 0 with *out, to be closed with log_close, or a negative errno (the file cannot be opened). */
 int log_open(struct log **out, const struct conf *c);
 
+/* Prepares for the configuration c: *out is what log_change is to be given, NULL where lines go on to the same place. Returns 0 or a negative errno. */
+int log_prepare(struct ring **out, const struct log *l, const struct conf *c);
+
+/* Goes on as c says, lines going to what log_prepare gave; those on their way still go to the old place. */
+void log_change(struct log *l, const struct conf *c, struct ring *prepared);
+
+/* Masks these secrets from now on wherever a line holds one of them; a reference is taken. NULL: only what follows "Bearer". */
+void log_mask(struct log *l, struct secrets *s);
+
 /* Opens the log's file anew, after it was moved away; without a file it does nothing. Returns 0, or a negative errno (the old one stays in use). */
 int log_reopen(struct log *l);
+
+/* Gives the log's file to a user who is about to take over. */
+void log_give(struct log *l, uid_t uid, gid_t gid);
+
+/* In a process that has just been forked: lines from now on are this process's own. */
+void log_after_fork(struct log *l);
 
 /* Writes what is left, for at most a second, and frees l. NULL is fine. */
 void log_close(struct log *l);
@@ -34,6 +56,9 @@ void log_number(struct log *l, const char *name, uint64_t value);
 
 /* Ends the line. */
 void log_end(struct log *l);
+
+/* Ends the line with a long value: the first limit bytes of text, masked, and escaped as the inside of a JSON string whatever the format. */
+void log_end_long(struct log *l, const char *name, struct span text, size_t limit);
 
 /* A whole line: a message by format. */
 void log_say(struct log *l, enum conf_log_level level, const char *format, ...) __attribute__((format(printf, 3, 4)));

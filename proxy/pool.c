@@ -85,6 +85,7 @@ struct conn *pool_new(struct pool *p, struct settings *s)
     c->settings = settings_hold(s);
     c->usable_until = UINT64_MAX;
     p->n++;
+    ++*p->dials;
     return c;
 }
 

@@ -37,6 +37,7 @@ struct pool {
     struct blocks *blocks;
     struct conn *idle;                  /* the one used last first */
     unsigned n;                         /* all connections, and those being made */
+    uint64_t *dials;                    /* counts the connections made */
     void (*ready)(struct conn *c);      /* called for connections in use */
     void (*expired)(struct conn *c);    /* the silence of a connection in use has lasted too long */
 };

@@ -1,6 +1,7 @@
 /* The request's way up: the key check, the head for the upstream, and the body as it comes in.
  * Knows nothing of the answer.
  * The interface is proxy/exchange.h; heads are rewritten by proxy/forward.h, sent by proxy/attempt.h. */
+#include "proxy/bodylog.h"
 #include "proxy/exchange.h"
 #include "proxy/forward.h"
 #include "proxy/rewrite.h"
@@ -116,6 +117,7 @@ static size_t relay(struct client *c, struct span head, struct span in)
 
         if (n < 0)
             return in.n;
+        bodylog_show(c, BODYLOG_REQUEST, piece.data);
         http_frame_piece(f, &piece);
         used += (size_t)n;
     }
@@ -141,15 +143,6 @@ size_t request_feed(struct client *c, struct span in)
     return used;
 }
 
-/* A coded body cannot be read, so nothing in it can be renamed. */
-static bool is_coded(const struct http_head *h)
-{
-    for (unsigned i = 0; i < h->n_fields; i++)
-        if (h->fields[i].id == HTTP_CONTENT_ENCODING && !span_eq_nocase(h->fields[i].value, SPAN("identity")))
-            return true;
-    return false;
-}
-
 /* What is wrong with a request that its head alone tells. Returns the failure, or -1, with why. */
 static int check_head(const struct client *c, const struct http_head *h, const char **why)
 {
@@ -164,7 +157,7 @@ static int check_head(const struct client *c, const struct http_head *h, const c
         *why = "the request's body is larger than max_body_size";
         return FAIL_BODY_SIZE;
     }
-    if (s->rules && is_coded(h)) {
+    if (s->rules && http_coding(h).n > 0) {
         *why = "a body with a Content-Encoding cannot be rewritten: send it without";
         return FAIL_CONTENT_ENCODING;
     }
@@ -215,6 +208,8 @@ size_t request_begin(struct client *c, struct span rest)
     if (o.overflow)
         return refuse(c, FAIL_HEAD_SIZE, "the request's head is too large to be passed on");
     o.cap += FRAMING_MAX;
+    bodylog_begin(c);
+    bodylog_coded(c, BODYLOG_REQUEST, http_coding(h));
     if (x->awaits_continue)
         send_continue(c);
     return send_start(c, &o, rest);

@@ -2,6 +2,7 @@
  * Knows nothing of JSON but that a fault has an offset.
  * The interface is proxy/rewrite.h. */
 #include "proxy/rewrite.h"
+#include "proxy/bodylog.h"
 #include "proxy/exchange.h"
 #include "proxy/forward.h"
 
@@ -63,13 +64,28 @@ void rewrite_free_spares(struct rewrite *r)
     }
 }
 
-static void add_queue(struct http_frame *f, const struct outq *q, void (*add)(struct http_frame *f, struct span s))
+static void add_head(struct http_frame *f, const struct outq *q)
 {
     struct iovec iov[QUEUE_IOV];
     int n = outq_iov(q, iov, QUEUE_IOV);
 
     for (int i = 0; i < n; i++)
-        add(f, (struct span){ iov[i].iov_base, iov[i].iov_len });
+        http_frame_raw(f, (struct span){ iov[i].iov_base, iov[i].iov_len });
+}
+
+static void add_data(struct client *c, struct span data)
+{
+    bodylog_show(c, BODYLOG_REQUEST, data);
+    http_frame_data(&c->worker->frame, data);
+}
+
+static void add_body(struct client *c, const struct outq *q)
+{
+    struct iovec iov[QUEUE_IOV];
+    int n = outq_iov(q, iov, QUEUE_IOV);
+
+    for (int i = 0; i < n; i++)
+        add_data(c, (struct span){ iov[i].iov_base, iov[i].iov_len });
 }
 
 /* Sends what is held and then out. The first time the head goes before it, and its framing is decided: last tells that all of the body is here.
@@ -89,12 +105,12 @@ static int send_block(struct client *c, struct span out, bool last)
     if (!r->framed) {
         http_out_init(&o, text, sizeof text);
         forward_framing(&o, x->send_framing, r->body.bytes + out.n);
-        add_queue(f, &r->head, http_frame_raw);
+        add_head(f, &r->head);
         http_frame_raw(f, http_out_span(&o));
         r->framed = true;
     }
-    add_queue(f, &r->body, http_frame_data);
-    http_frame_data(f, out);
+    add_body(c, &r->body);
+    add_data(c, out);
     if (last)
         http_frame_end(f);
     if (f->bytes > 0 && attempt_send(&x->attempt, &w->pool, w->resolver, x->settings, f->iov, f->n)) {

@@ -1,45 +1,40 @@
-/* Single producer, single consumer: two counters that only grow, and a thread that sleeps when there is nothing to write.
+/* Single producer, single consumer: counters that only grow, and a thread that sleeps when there is nothing to write.
  * Knows nothing of what the bytes mean.
  * The interface is proxy/ring.h. */
 #include "proxy/ring.h"
 
 #include <errno.h>
-#include <poll.h>
 #include <pthread.h>
+#include <signal.h>
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <time.h>
-#include <unistd.h>
 
 #define LINGER_MS 20                    /* how long the writer looks out for more before it sleeps: waking it costs a system call */
 #define STACK_SIZE (64 * 1024)
 #define ROOM_FOR_NOTICE 256
 
 /* 1. taken <= shown <= put <= taken + size.
- * 2. put belongs to the producer, taken to the writer; shown is written by the producer only. */
+ * 2. put belongs to the producer, taken to the writer; shown is written by the producer only.
+ * 3. holders is who still needs it: the producer, and the writer while its thread runs. */
 struct ring {
-    int fd;
+    struct sink *sink;
     size_t size;
     uint64_t put;
     uint64_t lost;
     bool started;
-    _Atomic uint64_t shown, taken;
+    _Atomic uint64_t shown, taken, lost_by_sink;
     atomic_bool asleep, quit, gone;
+    atomic_uint holders;
     pthread_mutex_t lock;
     pthread_cond_t wake, ended;
     char bytes[];
 };
 
-int ring_make(struct ring **out, size_t size, int fd)
+static void init_locks(struct ring *r)
 {
-    struct ring *r = calloc(1, sizeof *r + size);
     pthread_condattr_t attr;
 
-    *out = r;
-    if (!r)
-        return -ENOMEM;
-    r->fd = fd;
-    r->size = size;
     pthread_mutex_init(&r->lock, NULL);
     pthread_condattr_init(&attr);
 #ifndef __APPLE__
@@ -48,18 +43,48 @@ int ring_make(struct ring **out, size_t size, int fd)
     pthread_cond_init(&r->wake, &attr);
     pthread_cond_init(&r->ended, &attr);
     pthread_condattr_destroy(&attr);
+}
+
+int ring_make(struct ring **out, size_t size, struct sink *sink)
+{
+    size_t room = 4096;
+    struct ring *r;
+
+    while (room < size)
+        room *= 2;
+    r = calloc(1, sizeof *r + room);
+    *out = r;
+    if (!r) {
+        sink_close(sink);
+        return -ENOMEM;
+    }
+    r->sink = sink;
+    r->size = room;
+    atomic_store(&r->holders, 1);
+    init_locks(r);
     return 0;
 }
 
-void ring_put(struct ring *r, struct span piece)
+static size_t room_in(const struct ring *r)
+{
+    return r->size - (size_t)(r->put - atomic_load_explicit(&r->taken, memory_order_acquire));
+}
+
+bool ring_reserve(struct ring *r, size_t n)
+{
+    bool fits = n <= room_in(r);
+
+    r->lost += !fits;
+    return fits;
+}
+
+void ring_add(struct ring *r, struct span piece)
 {
     size_t at = r->put & (r->size - 1);
     size_t first = r->size - at < piece.n ? r->size - at : piece.n;
 
-    if (piece.n > r->size - (r->put - atomic_load_explicit(&r->taken, memory_order_acquire))) {
-        r->lost++;
+    if (piece.n == 0)
         return;
-    }
     memcpy(r->bytes + at, piece.p, first);
     memcpy(r->bytes, piece.p + first, piece.n - first);
     r->put += piece.n;
@@ -67,31 +92,18 @@ void ring_put(struct ring *r, struct span piece)
 
 uint64_t ring_lost(struct ring *r)
 {
-    uint64_t lost = r->lost;
+    uint64_t lost;
 
-    if (lost == 0 || r->size - (r->put - atomic_load(&r->taken)) < ROOM_FOR_NOTICE)
+    if ((r->lost == 0 && atomic_load_explicit(&r->lost_by_sink, memory_order_relaxed) == 0) || room_in(r) < ROOM_FOR_NOTICE)
         return 0;
+    lost = r->lost + atomic_exchange(&r->lost_by_sink, 0);
     r->lost = 0;
     return lost;
 }
 
-/* Waits, and blocks in write if need be: that is what this thread is for. A file that cannot be written loses the bytes. */
-static void write_all(int fd, const char *p, size_t n)
+struct sink *ring_sink(struct ring *r)
 {
-    while (n > 0) {
-        ssize_t put = write(fd, p, n);
-
-        if (put >= 0) {
-            p += put;
-            n -= (size_t)put;
-        } else if (errno == EAGAIN || errno == EWOULDBLOCK) {
-            struct pollfd wait = { .fd = fd, .events = POLLOUT };
-
-            poll(&wait, 1, 1000);
-        } else if (errno != EINTR) {
-            return;
-        }
-    }
+    return r->sink;
 }
 
 static struct timespec in_ms(int ms)
@@ -128,6 +140,17 @@ static bool wait_for_bytes(struct ring *r)
     return atomic_load(&r->shown) != taken;
 }
 
+static void let_go(struct ring *r)
+{
+    if (atomic_fetch_sub(&r->holders, 1) > 1)
+        return;
+    sink_close(r->sink);
+    pthread_cond_destroy(&r->wake);
+    pthread_cond_destroy(&r->ended);
+    pthread_mutex_destroy(&r->lock);
+    free(r);
+}
+
 static void *thread_main(void *arg)
 {
     struct ring *r = arg;
@@ -136,28 +159,40 @@ static void *thread_main(void *arg)
         uint64_t taken = atomic_load(&r->taken);
         size_t n = (size_t)(atomic_load_explicit(&r->shown, memory_order_acquire) - taken);
         size_t at = taken & (r->size - 1);
+        unsigned lost;
 
         if (n > r->size - at)
             n = r->size - at;
-        write_all(r->fd, r->bytes + at, n);
+        lost = sink_write(r->sink, (struct span){ r->bytes + at, n });
+        if (lost > 0)
+            atomic_fetch_add(&r->lost_by_sink, lost);
         atomic_store_explicit(&r->taken, taken + n, memory_order_release);
     }
     pthread_mutex_lock(&r->lock);
     atomic_store(&r->gone, true);
     pthread_cond_signal(&r->ended);
     pthread_mutex_unlock(&r->lock);
+    let_go(r);
     return NULL;
 }
 
+/* Signals are the loop's. */
 static void start_thread(struct ring *r)
 {
+    sigset_t all, before;
     pthread_attr_t attr;
     pthread_t thread;
 
+    sigfillset(&all);
     pthread_attr_init(&attr);
     pthread_attr_setdetachstate(&attr, PTHREAD_CREATE_DETACHED);
     pthread_attr_setstacksize(&attr, STACK_SIZE);
+    pthread_sigmask(SIG_SETMASK, &all, &before);
+    atomic_fetch_add(&r->holders, 1);
     r->started = pthread_create(&thread, &attr, thread_main, r) == 0;
+    if (!r->started)
+        atomic_fetch_sub(&r->holders, 1);
+    pthread_sigmask(SIG_SETMASK, &before, NULL);
     pthread_attr_destroy(&attr);
 }
 
@@ -175,11 +210,24 @@ void ring_flush(struct ring *r)
     }
 }
 
-bool ring_free(struct ring *r, int wait_ms)
+void ring_after_fork(struct ring *r)
+{
+    init_locks(r);
+    atomic_store(&r->holders, 1);
+    atomic_store(&r->asleep, false);
+    atomic_store(&r->shown, r->put);
+    atomic_store(&r->taken, r->put);
+    atomic_store(&r->lost_by_sink, 0);
+    r->lost = 0;
+    r->started = false;
+}
+
+void ring_free(struct ring *r, int wait_ms)
 {
     struct timespec until = in_ms(wait_ms);
-    bool gone;
 
+    if (!r)
+        return;
     ring_flush(r);
     pthread_mutex_lock(&r->lock);
     atomic_store(&r->quit, true);
@@ -187,9 +235,6 @@ bool ring_free(struct ring *r, int wait_ms)
     while (r->started && !atomic_load(&r->gone))
         if (pthread_cond_timedwait(&r->ended, &r->lock, &until))
             break;
-    gone = !r->started || atomic_load(&r->gone);
     pthread_mutex_unlock(&r->lock);
-    if (gone)
-        free(r);
-    return gone;
+    let_go(r);
 }

@@ -26,6 +26,7 @@ enum start { START_SHORT = 1, START_WINDOW = 2 };
  *    than the text, or that one's `shorter`, or that one's, and so on: whatever sorts between a string and its continuation begins with it.
  * 2. starts and filter have what every entry begins with. */
 struct secrets {
+    unsigned refs;
     struct secret *table;
     size_t n, longest;
     char *bytes;                        /* of all entries */
@@ -343,6 +344,8 @@ int secrets_make(struct secrets **out, const struct conf *c)
     char *credentials = has_user ? encode_credentials(proxy, &n) : NULL;
     int err = s && (credentials || !has_user) ? fill(s, c, credentials) : -ENOMEM;
 
+    if (s)
+        s->refs = 1;
     wipe(credentials, credentials ? n : 0);
     free(credentials);
     if (err) {
@@ -353,9 +356,16 @@ int secrets_make(struct secrets **out, const struct conf *c)
     return err;
 }
 
+struct secrets *secrets_hold(struct secrets *s)
+{
+    if (s)
+        s->refs++;
+    return s;
+}
+
 void secrets_free(struct secrets *s)
 {
-    if (!s)
+    if (!s || --s->refs > 0)
         return;
     wipe(s->bytes, s->n_bytes);
     free(s->bytes);

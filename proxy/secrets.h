@@ -13,7 +13,10 @@ struct secrets;
  * Returns 0 with *out, to be freed with secrets_free, or -ENOMEM with *out NULL. */
 int secrets_make(struct secrets **out, const struct conf *c);
 
-/* Wipes and frees s; NULL is fine. */
+/* Takes a reference, to be dropped with secrets_free. Returns s; NULL is fine. */
+struct secrets *secrets_hold(struct secrets *s);
+
+/* Drops a reference; with the last one s is wiped and freed. NULL is fine. */
 void secrets_free(struct secrets *s);
 
 /* The first secret that begins at or after offset from (text.n at most), as a span of text; with n == 0, at the end of text, if there is

@@ -125,29 +125,25 @@ static int make_rules(struct settings *s, FILE *errors)
     return err;
 }
 
-/* A setting that would be read and not heeded is worse than none: an address list that refuses nobody, for one. */
-static int refuse_unbuilt(const struct conf *c, FILE *errors)
+static int make_list(struct addrset **out, char *const *texts, unsigned n)
 {
-    const struct {
-        bool used;
-        const char *section, *name;
-    } settings[] = {
-        { c->server.workers != 1, "server", "workers" },
-        { c->server.user[0] != 0, "server", "user" },
-        { c->access.n_whitelist > 0, "access", "ip_whitelist" },
-        { c->access.n_blacklist > 0, "access", "ip_blacklist" },
-        { c->access.n_trusted > 0, "access", "trusted_proxies" },
-        { strcmp(c->log.file, "syslog") == 0, "log", "file = syslog" },
-        { c->log.requests, "log", "log_requests" },
-        { c->log.responses, "log", "log_responses" },
-    };
-    int err = 0;
+    return n ? addrset_make(out, texts, n) : 0;
+}
 
-    for (size_t i = 0; i < sizeof settings / sizeof *settings; i++)
-        if (settings[i].used)
-            err = conf_error(errors, c, conf_line_of(c, settings[i].section, settings[i].name), settings[i].section,
-                             "%s is not supported by this version", settings[i].name);
-    return err;
+static int make_lists(struct settings *s)
+{
+    const struct conf *c = s->conf;
+    int err = make_list(&s->whitelist, c->access.whitelist, c->access.n_whitelist);
+
+    if (!err)
+        err = make_list(&s->blacklist, c->access.blacklist, c->access.n_blacklist);
+    return err ? err : make_list(&s->trusted, c->access.trusted, c->access.n_trusted);
+}
+
+/* Both were tried, so that one run names all that is wrong. */
+static int first_of(int a, int b)
+{
+    return a ? a : b;
 }
 
 int settings_make(struct settings **out, struct conf *c, FILE *errors)
@@ -166,11 +162,11 @@ int settings_make(struct settings **out, struct conf *c, FILE *errors)
     if (!err && c->n_keys > 0)
         err = key_map_make(&s->keys, c->keys, c->n_keys);
     if (!err)
-        err = refuse_unbuilt(c, errors);
+        err = make_lists(s);
     if (!err)
-        err = make_rules(s, errors);
+        err = secrets_make(&s->secrets, c);
     if (!err)
-        err = make_tls(s, errors);
+        err = first_of(make_rules(s, errors), make_tls(s, errors));
     if (err) {
         settings_release(s, NULL);
         return err;
@@ -202,6 +198,10 @@ void settings_release(struct settings *s, struct reactor *r)
         timer_kind_forget(r, &kinds[i]);
     json_rules_free(s->rules);
     key_map_free(s->keys);
+    secrets_free(s->secrets);
+    addrset_free(s->whitelist);
+    addrset_free(s->blacklist);
+    addrset_free(s->trusted);
     tls_context_free(s->tls);
     free(s->host);
     free(s->authority);

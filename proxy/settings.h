@@ -5,9 +5,11 @@
 #define PROXY_SETTINGS_H
 
 #include "json/rename.h"
+#include "net/addrset.h"
 #include "net/reactor.h"
 #include "net/tls.h"
 #include "proxy/keys.h"
+#include "proxy/secrets.h"
 
 #include <stdio.h>
 
@@ -16,6 +18,8 @@ struct settings {
     struct conf *conf;
     struct json_rules *rules;           /* NULL: nothing is renamed or added, and bodies are not looked at */
     struct key_map *keys;               /* NULL: there is no table of keys */
+    struct secrets *secrets;            /* what no line of the log may hold */
+    struct addrset *whitelist, *blacklist, *trusted;    /* NULL where there is no list */
     char *host;                         /* value of the Host field for the upstream */
     char *target;                       /* of the request line: a path, or in absolute form a whole URL */
     bool absolute_form;                 /* requests for the upstream are an HTTP proxy's to pass on (RFC 9112, 3.2.2) */

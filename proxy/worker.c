@@ -3,30 +3,12 @@
  * The interface is proxy/worker.h. */
 #include "proxy/worker.h"
 #include "proxy/client.h"
+#include "proxy/door.h"
 #include "proxy/rewrite.h"
 
 #include <errno.h>
 #include <stdlib.h>
 #include <time.h>
-#include <unistd.h>
-
-/* A listener that knows its worker. */
-struct door {
-    struct listener listener;
-    struct worker *worker;
-};
-
-static void accepted(struct listener *l, int fd, const struct addr *peer)
-{
-    client_accept(container_of(l, struct door, listener)->worker, fd, peer);
-}
-
-static void resting(struct listener *l, int err)
-{
-    struct worker *w = container_of(l, struct door, listener)->worker;
-
-    log_say(w->log, LOG_ERROR_LEVEL, "accepting connections pauses: %s", strerror(-err));
-}
 
 static void end_of_turn(void *arg)
 {
@@ -41,70 +23,49 @@ static void drained(struct timer *t)
     reactor_stop(w->reactor);
 }
 
-static int open_doors(struct worker *w, const int *fds, unsigned n)
-{
-    w->doors = calloc(n ? n : 1, sizeof *w->doors);
-    if (!w->doors) {
-        for (unsigned i = 0; i < n; i++)
-            close(fds[i]);
-        return -ENOMEM;
-    }
-    for (unsigned i = 0; i < n; i++) {
-        struct door *d = &w->doors[i];
-        int err;
-
-        d->worker = w;
-        d->listener.accepted = accepted;
-        d->listener.resting = resting;
-        err = listener_start(&d->listener, w->reactor, fds[i]);
-        if (err) {
-            while (++i < n)
-                close(fds[i]);
-            return err;
-        }
-        w->n_doors++;
-    }
-    return 0;
-}
-
-int worker_make(struct worker **out, struct settings *s, struct log *log, const int *fds, unsigned n_fds)
+int worker_make(struct worker **out, struct settings *s, struct log *log, struct counters *counters)
 {
     struct worker *w = calloc(1, sizeof *w);
-    int err;
+    int err = w ? reactor_make(&w->reactor) : -ENOMEM;
 
     *out = NULL;
-    if (!w)
-        return -ENOMEM;
+    if (!err)
+        err = resolver_make(&w->resolver, w->reactor);
+    if (err) {
+        worker_free(w);
+        settings_release(s, NULL);
+        return err;
+    }
     w->log = log;
+    w->counters = counters;
+    w->opens_local = true;
     w->settings = s;
     w->drain_timer.fn = drained;
     w->drain_kind.ms = s->conf->server.drain_timeout;
-    err = reactor_make(&w->reactor);
-    if (!err)
-        err = resolver_make(&w->resolver, w->reactor);
-    if (!err) {
-        w->pool = (struct pool){
-            .reactor = w->reactor,
-            .blocks = &w->blocks,
-            .ready = client_upstream_ready,
-            .expired = client_upstream_expired,
-        };
-        reactor_at_end(w->reactor, end_of_turn, w);
-        err = open_doors(w, fds, n_fds);
-    }
-    if (err) {
-        worker_free(w);
-        return err;
-    }
+    w->pool = (struct pool){
+        .reactor = w->reactor,
+        .blocks = &w->blocks,
+        .dials = &counters->dials,
+        .ready = client_upstream_ready,
+        .expired = client_upstream_expired,
+    };
+    reactor_at_end(w->reactor, end_of_turn, w);
     *out = w;
     return 0;
 }
 
-static void close_doors(struct worker *w)
+/* Clients that are between requests wait by the time-outs of the settings in use, so they begin to wait anew. */
+void worker_use(struct worker *w, struct settings *s)
 {
-    for (unsigned i = 0; i < w->n_doors; i++)
-        listener_stop(&w->doors[i].listener);
-    w->n_doors = 0;
+    struct settings *old = w->settings;
+
+    w->settings = s;
+    w->drain_kind.ms = s->conf->server.drain_timeout;
+    log_mask(w->log, s->secrets);
+    for (struct client *c = w->clients; c; c = client_following(c))
+        client_settings_changed(c);
+    pool_clear(&w->pool, s);
+    settings_release(old, w->reactor);
 }
 
 void worker_drain(struct worker *w)
@@ -117,7 +78,7 @@ void worker_drain(struct worker *w)
     }
     w->draining = true;
     log_say(w->log, LOG_INFO_LEVEL, "draining: no new connections, %u are open", w->n_clients);
-    close_doors(w);
+    doors_close(w);
     for (struct client *c = w->clients; c; c = next) {
         next = client_following(c);
         client_drain(c);
@@ -138,13 +99,13 @@ void worker_free(struct worker *w)
 {
     if (!w)
         return;
-    close_doors(w);
-    free(w->doors);
+    doors_close(w);
     while (w->clients)
         client_kill(w->clients);
     pool_clear(&w->pool, NULL);
     rewrite_free_spares(w->spare_rewrites);
     blocks_free(&w->blocks);
+    settings_release(w->settings, w->reactor);
     resolver_free(w->resolver);
     reactor_free(w->reactor);
     free(w);

@@ -20,6 +20,11 @@ struct client;
 struct door;
 struct rewrite;
 
+/* What a worker has done since it started. The page that holds them may be shared with a parent, which only reads. */
+struct counters {
+    uint64_t connections, requests, dials;
+};
+
 /* 1. in, out, text, head and frame are scratch: what they hold is valid within one callback only, and only the callback's own function
  *    reads into in.
  * 2. clients lists every client there is, so that they can be ended. */
@@ -31,9 +36,12 @@ struct worker {
     struct pool pool;
     struct blocks blocks;
     struct client *clients;
-    unsigned n_clients;
+    unsigned n_clients, n_unwelcome;
     struct door *doors;                 /* one a listening socket */
-    unsigned n_doors;
+    bool of_many;                       /* other workers listen on the same addresses */
+    bool opens_local;                   /* local sockets are this worker's to open */
+    bool inherits;                      /* a door has a socket that was inherited */
+    struct counters *counters;
     struct rewrite *spare_rewrites;
     unsigned n_spare_rewrites;
     bool draining;
@@ -48,9 +56,12 @@ struct worker {
     char text[WORKER_TEXT_SIZE];
 };
 
-/* Makes a worker that listens on the descriptors of fds, which it owns from now on (also when this fails).
- * s and log stay referenced by the worker until worker_free. Returns 0 with *out or a negative errno. */
-int worker_make(struct worker **out, struct settings *s, struct log *log, const int *fds, unsigned n_fds);
+/* Makes a worker without doors (proxy/door.h opens them). s is the worker's from now on (also when this fails), log and counters stay the caller's.
+ * Returns 0 with *out or a negative errno. */
+int worker_make(struct worker **out, struct settings *s, struct log *log, struct counters *counters);
+
+/* Gives new requests the settings s, which are the worker's from now on. Exchanges under way keep theirs. */
+void worker_use(struct worker *w, struct settings *s);
 
 /* Stops accepting, lets open exchanges finish for up to drain_timeout, then stops the loop. The second call stops it at once. */
 void worker_drain(struct worker *w);
@@ -58,7 +69,7 @@ void worker_drain(struct worker *w);
 /* Told by proxy/client.h when a client is gone: the last one ends a drain. */
 void worker_client_gone(struct worker *w);
 
-/* Ends every client and frees the worker. NULL is fine. */
+/* Ends every client and frees the worker, its settings with it. NULL is fine. */
 void worker_free(struct worker *w);
 
 /* The value of a Date field (RFC 9110, 5.6.7), made once a second. */

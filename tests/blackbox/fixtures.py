@@ -45,7 +45,8 @@ def starter(folder, things):
 
 @pytest.fixture
 def proxy(tmp_path):
-    """proxy(upstream or URL, server={…}, upstream={…}, …): starts a proxy, the keywords being sections of its proxy.ini."""
+    """proxy(upstream or URL, server={…}, upstream={…}, …): starts a proxy, the keywords being sections of its proxy.ini, in which
+    {port} is the port that the test will use."""
     things = []
     yield starter(tmp_path, things)
     stop_all(things)

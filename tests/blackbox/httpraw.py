@@ -293,9 +293,12 @@ class Conn:
         return False
 
 
-def connect(port, rcvbuf=None, host="127.0.0.1"):
+def connect(port, rcvbuf=None, host="127.0.0.1", source=None):
+    """source: the address on loopback that the connection comes from."""
     s = socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET)
     s.settimeout(WAIT)
+    if source:
+        s.bind((source, 0))
     if rcvbuf:
         s.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, rcvbuf)
     s.connect((host, port))

@@ -96,7 +96,7 @@ class Proxy:
         all_ = {"server": {"listen": f"127.0.0.1:{self.port}", "drain_timeout": "1"}, "upstream": {"base_url": base, "proxy": "none"}}
         for name, values in sections.items():
             all_[name] = {**all_.get(name, {}), **values}
-        self.ini.write_text(ini_text(all_))
+        self.ini.write_text(ini_text(all_).replace("{port}", str(self.port)))
 
     def start(self, env):
         with open(self.log_path, "wb") as log:
@@ -144,9 +144,9 @@ class Proxy:
         self.conns.append(c)
         return c
 
-    def ask(self, request, method="POST"):
+    def ask(self, request, method="POST", **how):
         """One request on a connection of its own."""
-        c = self.connect()
+        c = self.connect(**how)
         r = c.send(request).response(method)
         c.close()
         return r

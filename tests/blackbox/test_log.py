@@ -1,9 +1,18 @@
-"""The access line, and what no line may hold; the log file and USR1."""
+"""The access line, bodies, what no line may hold, and where lines go: files and USR1, full disks, readers that are gone, syslog."""
+import json
+import os
 import re
 import signal
+import socket
+import subprocess
+import time
 
-from httpraw import STREAM, head, post
-from peers import SSE_HEAD, answering, chunk, delta
+import pytest
+
+import httpraw
+import procs
+from httpraw import STREAM, head, post, post_chunked
+from peers import SSE_HEAD, answering, chunk, delta, ok
 
 
 def line_of(p, pattern):
@@ -81,3 +90,222 @@ def test_level_warning_has_no_access_lines(proxy, upstream):
     p.ask(head("GET", "/nowhere"))
     p.stop()
     assert "complete" not in p.log() and "404" not in p.log()
+
+
+# Bodies.
+
+SECRET = "sk-real-0123456789"
+KEYS = {"api_keys": {"front-secret-1": SECRET}}
+
+
+def body_line(p, which):
+    return line_of(p, rf" info {which} body ")
+
+
+def body_of(line):
+    return json.loads(re.search(r' body=("(?:[^"\\]|\\.)*")$', line)[1])
+
+
+def test_bodies_are_logged_when_asked(proxy, scripted):
+    u = scripted(answering(ok(b'{"answer":"\xe4\xbd\xa0\n\x1b[2J"}', "x-request-id: up-1")))
+    p = proxy(u, log={"log_requests": "yes", "log_responses": "yes"}, field_aliases={"model": "model_id"}, defaults={"n": "1"})
+    p.ask(post('{"model":"m", "x":"a\\nb\t"}'.replace("\t", ""), "x-request-id: mine-1"))
+    request, answer = body_line(p, "request"), body_line(p, "answer")
+    assert body_of(request) == '{"model_id":"m", "x":"a\\nb","n":1}', "as forwarded"
+    assert body_of(answer) == '{"answer":"你\n\x1b[2J"}'
+    assert "\\u001b" in answer and "request_id=up-1" in answer and "client_request_id=mine-1" in request and "cut=no" in request
+    assert p.log().index("request body") < p.log().index("answer body") < p.log().index("end=complete")
+
+
+def test_bodies_are_not_logged_unless_asked(proxy, upstream):
+    p = proxy(upstream)
+    p.ask(post('{"quiet":"please"}'))
+    line_of(p, "complete")
+    assert "please" not in p.log() and "body" not in p.log()
+
+
+def test_streams_are_logged_too(proxy, upstream):
+    p = proxy(upstream, log={"log_responses": "yes"})
+    r = p.ask(post(STREAM, query="events=20"))
+    assert body_of(body_line(p, "answer")).encode() == r.body
+    assert "request body" not in p.log()
+
+
+def test_bodies_are_cut_at_body_limit(proxy, scripted):
+    u = scripted(answering(ok(b"y" * 5000)))
+    p = proxy(u, log={"log_requests": "yes", "log_responses": "yes", "body_limit": "1000"})
+    p.ask(post("x" * 1000))
+    p.ask(post("x" * 1001))
+    line_of(p, r"answer body (.|\n)*answer body")
+    lines = [line for line in p.log().splitlines() if " body " in line]
+    assert [body_of(line) for line in lines] == ["x" * 1000, "y" * 1000] * 2
+    assert ["cut=yes" in line for line in lines] == [False, True, True, True]
+    assert "bytes=5000" in lines[1]
+
+
+@pytest.mark.parametrize("framing", ["length", "chunked"])
+def test_long_bodies_with_everything_to_be_escaped(proxy, scripted, framing):
+    body = bytes(range(256)) * 256
+    u = scripted(answering(ok(b"{}")))
+    p = proxy(u, log={"log_requests": "yes", "format": "json"})
+    p.ask(post_chunked([body[:70], body[70:30000], body[30000:]]) if framing == "chunked" else post(body))
+    line = line_of(p, "request body")
+    assert len(json.loads(line)["body"]) == 64 * 1024
+    assert json.loads(line)["bytes"] == 65536
+
+
+def test_coded_bodies_are_only_counted(proxy, scripted):
+    u = scripted(answering(ok(b"\x1f\x8b" + b"z" * 50, "Content-Encoding: gzip")))
+    p = proxy(u, log={"log_responses": "yes"})
+    p.ask(post())
+    line = body_line(p, "answer")
+    assert "bytes=52 coding=gzip" in line and body_of(line) == ""
+
+
+# Secrets.
+
+@pytest.mark.parametrize("format", ["text", "json"])
+def test_secrets_are_masked_wherever_they_turn_up(proxy, scripted, format):
+    leaky = json.dumps({"error": f"key {SECRET} of front-secret-1; Authorization: Bearer sk-unknown-1, tail"}).encode()
+    u = scripted(answering(ok(leaky, f"x-request-id: id-{SECRET}", status="401 Nope")))
+    p = proxy(u, log={"log_requests": "yes", "log_responses": "yes", "format": format}, **KEYS)
+    r = p.ask(post(json.dumps({"k": SECRET, "a": "front-secret-1x", "h": "bearer  tok-unknown-2"}), "Authorization: Bearer front-secret-1",
+                   "x-request-id: front-secret-1"))
+    assert r.body == leaky, "what the client gets is not touched"
+    p.ask(head("GET", "/front-secret-1/x"))
+    line_of(p, "404")
+    for secret in (SECRET, "front-secret-1", "sk-unknown-1", "tok-unknown-2"):
+        assert secret not in p.log(), secret
+    assert p.log().count("***") >= 7 and "tail" in p.log()
+
+
+@pytest.mark.parametrize("extra", range(0, 40))
+def test_no_secret_is_cut_in_two(shared_proxy, upstream, extra):
+    """A key that begins before body_limit and ends behind it."""
+    if not hasattr(shared_proxy, "one"):
+        shared_proxy.one = shared_proxy(upstream, log={"log_requests": "yes", "body_limit": "30"}, **KEYS)
+    p = shared_proxy.one
+    p.ask(post("." * extra + SECRET + "." * 60, "Authorization: Bearer front-secret-1", f"x-request-id: n{extra}x"))
+    line = line_of(p, f"request body .*n{extra}x")
+    assert "sk-" not in line
+    shown = body_of(line)
+    assert shown == ("." * extra + "***" + "." * max(0, 30 - extra - len(SECRET)) if extra < 30 else "." * 30)
+
+
+# Where lines go.
+
+def test_json_lines_are_json(proxy, upstream):
+    p = proxy(upstream, log={"format": "json"})
+    p.ask(post("{}", 'x-request-id: a"\\\xff'))
+    p.ask(head("GET", "/nowhere"))
+    line_of(p, "404")
+    lines = [json.loads(line) for line in p.log().splitlines()]
+    assert {"time", "level", "message"} <= set(lines[0])
+    access = next(line for line in lines if line.get("status") == 200)
+    assert access["client"] == "127.0.0.1" and access["end"] == "complete" and isinstance(access["total_ms"], int)
+
+
+def test_a_full_disk_costs_lines_and_is_told_of(proxy, upstream):
+    if not os.path.exists("/dev/full"):
+        pytest.skip("there is no /dev/full here")
+    p = proxy(upstream, log={"file": "/dev/full"})
+    for _ in range(200):
+        assert p.ask(post()).status == 200
+    assert p.process.poll() is None
+
+
+def small_disk(folder):
+    """A file system of 64 KiB."""
+    folder.mkdir()
+    if os.geteuid() != 0 or subprocess.run(["mount", "-t", "tmpfs", "-o", "size=64k", "tmpfs", str(folder)], stderr=subprocess.DEVNULL).returncode:
+        pytest.skip("nothing can be mounted here")
+    return folder
+
+
+def test_lost_lines_are_counted(proxy, upstream, tmp_path):
+    disk = small_disk(tmp_path / "disk")
+    try:
+        p = proxy(upstream, log={"file": disk / "log"})
+        p.log_path = disk / "log"
+        c = p.connect()
+        for _ in range(600):
+            assert c.send(post()).response().status == 200
+        time.sleep(0.5)
+        written = p.log().count("status=200")
+        assert 100 < written < 500
+        time.sleep(0.6)
+        with open(disk / "log", "r+") as f:
+            f.truncate(0)
+        for _ in range(3):
+            assert c.send(post()).response().status == 200
+            time.sleep(0.05)
+        lost = int(p.wait_log(r"log lines were lost.* lost_since_start=(\d+)")[1])
+        assert 0 <= lost - (600 - written) <= 5, (lost, written)
+    finally:
+        subprocess.run(["umount", "-l", str(disk)], check=True)
+        p.log_path = p.ini.with_name("stderr")
+
+
+def test_a_reader_that_stops_or_goes_costs_no_request(proxy, upstream):
+    """Standard error is a pipe that nobody reads, and then nobody has."""
+    read, write = os.pipe()
+    p = proxy(upstream)
+    q = subprocess.Popen([str(procs.BINARY), "-c", str(write_copy(p))], stdin=subprocess.DEVNULL, stderr=write)
+    os.close(write)
+    try:
+        port = int(re.search(r":(\d+)", write_copy(p).read_text())[1])
+        deadline = time.monotonic() + 5
+        while time.monotonic() < deadline:
+            try:
+                c = httpraw.connect(port)
+                break
+            except OSError:
+                time.sleep(0.02)
+        for n in range(2000):
+            assert c.send(head("GET", "/nowhere/" + "x" * 200)).response().status == 404
+            if n == 1500:
+                os.close(read)
+        q.terminate()
+        assert q.wait(5) == 0
+    finally:
+        q.kill()
+        q.wait()
+
+
+def write_copy(p):
+    """The configuration of p, listening one port further up."""
+    copy = p.ini.with_name("copy.ini")
+    if not copy.exists():
+        copy.write_text(p.ini.read_text().replace(f":{p.port}", f":{procs.free_port()}", 1))
+    return copy
+
+
+def test_syslog(proxy, upstream):
+    """A daemon of the test's own in the place of the system's, where there is none."""
+    if os.geteuid() != 0 or os.path.exists("/dev/log"):
+        pytest.skip("this takes the right to be the syslog daemon, and no other one")
+    s = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+    s.bind("/dev/log")
+    s.settimeout(5)
+    try:
+        p = proxy(upstream, log={"file": "syslog", "log_requests": "yes"})
+        p.ask(post('{"long":"' + "x" * 20000 + '"}'))
+        p.ask(head("GET", "/nowhere"))
+        got = []
+        while not any(b"status=404" in m for m in got):
+            got.append(s.recv(1 << 20))
+        assert all(re.match(rb"<(30|28|27)>[A-Z][a-z]{2} [ \d]\d \d\d:\d\d:\d\d openai-chat-proxy\[%d\]: " % p.pid, m) for m in got), got
+        assert any(b"x" * 20000 in m for m in got)
+        assert not p.log()
+    finally:
+        s.close()
+        os.unlink("/dev/log")
+
+
+def test_no_syslog_daemon_is_said_before_the_start(tmp_path):
+    if os.path.exists("/dev/log"):
+        pytest.skip("there is one")
+    (tmp_path / "proxy.ini").write_text("[log]\nfile = syslog\n")
+    for flags in (["-t"], []):
+        r = procs.run("-c", tmp_path / "proxy.ini", *flags)
+        assert r.returncode == 1 and re.search(r"proxy\.ini:2: \[log\] file: .*syslog", r.stderr)

@@ -1,7 +1,9 @@
-/* proxy.ini.example must load as it is, and every default it names must be the real one.
- * Knows the file by its name at the top of the project, from where the tests run; skipped where it is not.
+/* proxy.ini.example must load as it is, and every default that it or the manual page names must be the real one.
+ * Knows the files by their names at the top of the project, from where the tests run; skipped where they are not.
  * The defaults themselves are tested in tests/unit/test_cfg_load.c. */
 #include "tests/unit/cfg_text.h"
+
+#include "cfg/schema.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -79,9 +81,30 @@ static void example_says_the_defaults(void **state)
     clean_environment();
 }
 
+/* Every key has its entry in the manual page, in the order of the table, with its default. */
+static void manual_says_the_defaults(void **state)
+{
+    (void)state;
+    FILE *in = fopen("docs/proxy.ini.5", "r");
+    if (!in)
+        skip();
+    char line[300], expected[300];
+    for (unsigned i = 0; i < conf_n_fixed; i++) {
+        const char *initial = conf_rows[i].initial;
+        snprintf(expected, sizeof(expected), ".It Sy %s No =%s%s\n", conf_rows[i].name, initial[0] ? " " : "", initial);
+        while (fgets(line, sizeof(line), in))
+            if (strcmp(line, expected) == 0)
+                break;
+        if (feof(in))
+            fail_msg("docs/proxy.ini.5 lacks, or has out of order: %s", expected);
+    }
+    fclose(in);
+}
+
 int main(void)
 {
-    const struct CMUnitTest tests[] = { cmocka_unit_test(example_loads), cmocka_unit_test(example_says_the_defaults) };
+    const struct CMUnitTest tests[] = { cmocka_unit_test(example_loads), cmocka_unit_test(example_says_the_defaults),
+                                        cmocka_unit_test(manual_says_the_defaults) };
     clean_environment();
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

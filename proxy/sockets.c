@@ -1,0 +1,176 @@
+/* Opening sockets, and reading what socket activation hands over (sd_listen_fds(3)).
+ * Knows nothing of accepting.
+ * The interface is proxy/sockets.h, the system's side net/listen.h. */
+#include "proxy/sockets.h"
+#include "net/addr.h"
+#include "net/listen.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#define FIRST_FD 3                      /* SD_LISTEN_FDS_START */
+
+int socket_open(const struct conf_listen *l, bool share, FILE *errors)
+{
+    struct addr a;
+    int fd;
+
+    if (!l->is_unix && addr_parse(&a, span_of(l->host)))
+        a.port = l->port;
+    fd = l->is_unix ? listen_unix(l->host, l->mode) : listen_tcp(&a, share);
+    if (fd < 0)
+        fprintf(errors, "openai-chat-proxy: cannot listen on %s: %s\n", l->text, strerror(-fd));
+    return fd;
+}
+
+int sockets_add(struct sockets *s, const struct open_socket *o)
+{
+    struct open_socket *list = realloc(s->list, (s->n + 1) * sizeof *list);
+    char *copy = strdup(o->name);
+
+    if (list)
+        s->list = list;
+    if (!list || !copy) {
+        free(copy);
+        close(o->fd);
+        return -ENOMEM;
+    }
+    list[s->n] = *o;
+    list[s->n++].name = copy;
+    return 0;
+}
+
+const struct conf_listen *sockets_find_listen(const struct conf *c, const char *name)
+{
+    for (unsigned i = 0; i < c->server.n_listen; i++)
+        if (strcmp(c->server.listen[i].text, name) == 0)
+            return &c->server.listen[i];
+    return NULL;
+}
+
+bool sockets_named(const struct conf *c)
+{
+    return conf_line_of(c, "server", "listen") > 0;
+}
+
+bool sockets_inherited(const struct sockets *s)
+{
+    for (unsigned i = 0; i < s->n; i++)
+        if (s->list[i].inherited)
+            return true;
+    return false;
+}
+
+int sockets_open(struct sockets *s, const struct conf *c, unsigned kinds, bool share, FILE *errors)
+{
+    for (unsigned i = 0; i < c->server.n_listen; i++) {
+        const struct conf_listen *l = &c->server.listen[i];
+        struct open_socket o = { .name = l->text, .file = l->is_unix };
+        int err;
+
+        if (!(kinds & (l->is_unix ? SOCKETS_LOCAL : SOCKETS_TCP)) || sockets_have(s, l->text))
+            continue;
+        o.fd = socket_open(l, share, errors);
+        err = o.fd < 0 ? o.fd : sockets_add(s, &o);
+        if (err)
+            return err;
+    }
+    return 0;
+}
+
+/* The name that the configuration would have for what fd listens on. Returns false if it is no socket that connections can be accepted from. */
+static bool name_socket(int fd, char *name, size_t n)
+{
+    struct sockaddr_storage ss;
+    socklen_t len = sizeof ss, type_n = sizeof(int);
+    int type = 0, listens = 0;
+    char text[ADDR_TEXT_MAX];
+    struct addr a;
+
+    memset(&ss, 0, sizeof ss);
+    if (getsockname(fd, (struct sockaddr *)&ss, &len) || getsockopt(fd, SOL_SOCKET, SO_TYPE, &type, &type_n) || type != SOCK_STREAM)
+        return false;
+    type_n = sizeof listens;
+    if (getsockopt(fd, SOL_SOCKET, SO_ACCEPTCONN, &listens, &type_n) || !listens)
+        return false;
+    addr_from_sockaddr(&a, &ss);
+    if (ss.ss_family == AF_UNIX)
+        snprintf(name, n, "unix:%.*s", (int)sizeof ((struct sockaddr_un *)0)->sun_path, ((struct sockaddr_un *)&ss)->sun_path);
+    else
+        snprintf(name, n, ss.ss_family == AF_INET6 ? "[%s]:%u" : "%s:%u", addr_text(&a, text), (unsigned)a.port);
+    return a.family != 0 || ss.ss_family == AF_UNIX;
+}
+
+static int inherit_one(struct sockets *s, int fd, FILE *errors)
+{
+    char name[sizeof "unix:" + 256];
+
+    if (!name_socket(fd, name, sizeof name)) {
+        fprintf(errors, "openai-chat-proxy: descriptor %d of LISTEN_FDS is no listening stream socket\n", fd);
+        return -EINVAL;
+    }
+    fcntl(fd, F_SETFD, FD_CLOEXEC);
+    fcntl(fd, F_SETFL, fcntl(fd, F_GETFL) | O_NONBLOCK);
+    return sockets_add(s, &(struct open_socket){ .name = name, .fd = fd, .inherited = true });
+}
+
+int sockets_inherit(struct sockets *s, FILE *errors)
+{
+    const char *pid = getenv("LISTEN_PID"), *count = getenv("LISTEN_FDS");
+    bool ours = pid && count && strtol(pid, NULL, 10) == (long)getpid();
+    long n = ours ? strtol(count, NULL, 10) : 0;
+    int err = 0;
+
+    unsetenv("LISTEN_PID");
+    unsetenv("LISTEN_FDS");
+    unsetenv("LISTEN_FDNAMES");
+    for (int i = 0; i < n && !err; i++)
+        err = inherit_one(s, FIRST_FD + i, errors);
+    return err;
+}
+
+static unsigned find(const struct sockets *s, const char *name)
+{
+    unsigned i = 0;
+
+    while (i < s->n && name && strcmp(s->list[i].name, name) != 0)
+        i++;
+    return i;
+}
+
+bool sockets_have(const struct sockets *s, const char *name)
+{
+    return find(s, name) < s->n;
+}
+
+bool sockets_take(struct sockets *s, const char *name, struct open_socket *out)
+{
+    unsigned i = find(s, name);
+
+    if (i == s->n)
+        return false;
+    *out = s->list[i];
+    s->list[i] = s->list[--s->n];
+    return true;
+}
+
+void socket_close(struct open_socket *o)
+{
+    close(o->fd);
+    if (o->file)
+        unlink(o->name + strlen("unix:"));
+    free(o->name);
+}
+
+void sockets_close(struct sockets *s)
+{
+    struct open_socket o;
+
+    while (sockets_take(s, NULL, &o))
+        socket_close(&o);
+    free(s->list);
+    *s = (struct sockets){ 0 };
+}

@@ -1,0 +1,220 @@
+"""HUP: all or nothing; what is under way keeps the old settings, what comes gets the new ones."""
+import os
+import re
+import signal
+import socket
+import threading
+import time
+
+import pytest
+
+import httpraw
+import procs
+from httpraw import STREAM, post
+from peers import DONE, FINISH, SSE_HEAD, answering, chunk, delta, ok
+
+
+class Reloading:
+    """A proxy whose file can be changed and read anew."""
+
+    def __init__(self, proxy, base, **sections):
+        self.proxy = proxy(base, **sections)
+        self.base, self.sections, self.count = base if isinstance(base, str) else base.url, sections, 0
+
+    def __getattr__(self, name):
+        return getattr(self.proxy, name)
+
+    def reload(self, base=None, text=None, expect="done", **sections):
+        """Writes the file anew, the sections given replacing those of before, and waits for what the log says of it."""
+        self.sections = {**self.sections, **sections}
+        self.base = base or self.base
+        self.proxy.write_ini(self.base, self.sections)
+        if text is not None:
+            self.ini.write_text(text)
+        self.count += 1
+        before = len(re.findall(r"reload: (?:done|nothing was changed)", self.log()))
+        self.signal(signal.SIGHUP)
+        self.wait_log(r"(?:reload: (?:done|nothing was changed)(?:.|\n)*){%d}" % (before + 1))
+        assert re.findall(r"reload: (done|nothing was changed)", self.log())[-1] == expect, self.log()
+
+
+@pytest.fixture
+def reloading(proxy):
+    return lambda base, **sections: Reloading(proxy, base, **sections)
+
+
+def test_new_requests_get_the_new_settings(reloading, scripted):
+    first, second = scripted(answering(ok(b"1"))), scripted(answering(ok(b"2")))
+    p = reloading(first, api_keys={"old-key-1": "real-old-1"})
+    c = p.connect()
+    assert c.send(post("{}", "Authorization: Bearer old-key-1")).response().body == b"1"
+    p.reload(second.url, api_keys={"new-key-1": "real-new-1"})
+    assert c.send(post("{}", "Authorization: Bearer new-key-1")).response().body == b"2", "also on a connection that was there before"
+    assert p.ask(post("{}", "Authorization: Bearer old-key-1")).status == 401
+    assert "-key-1" not in p.log() and "real-" not in p.log()
+
+
+def test_streams_under_way_keep_the_old_settings(reloading, scripted):
+    go = threading.Event()
+
+    def handler(conn, n):
+        conn.request()
+        conn.send(SSE_HEAD + chunk(delta("a")))
+        assert go.wait(5)
+        time.sleep(0.6)
+        conn.send(chunk(delta("b")) + chunk(FINISH) + chunk(DONE) + b"0\r\n\r\n")
+        conn.more()
+    u = scripted(handler)
+    p = reloading(u, upstream={"idle_timeout": "5"})
+    c = p.connect().send(post(STREAM))
+    c.response_head()
+    c.chunk()
+    p.reload(upstream={"idle_timeout": "300ms"}, api_keys={"only": "for-new"})
+    go.set()
+    assert c.chunk() == delta("b") and c.chunk() == FINISH and c.chunk() == DONE and c.chunk() == b""
+    assert c.send(post(STREAM)).response().status == 401
+
+
+def test_a_bad_file_changes_nothing_and_says_why(reloading, upstream):
+    p = reloading(upstream)
+    for text, words in (("[server]\nlisen = 1\n[upstream]\nbase_url = nonsense\n", [r"proxy\.ini:2: \[server\] unknown key 'lisen'", r"proxy\.ini:4: \[upstream\]"]),
+                        ("[defaults]\ntemperature = {\n", [r"proxy\.ini:2: \[defaults\]"]),
+                        ("[upstream]\nca_file = /dev/null\n", [r"\[upstream\] .*/dev/null"]),
+                        ("[server]\nuser = nosuchuser\n", [r"user cannot change while the program runs"])):
+        p.reload(text=text, expect="nothing was changed")
+        for w in words:
+            p.wait_log(r"error reload: .*" + w)
+        assert p.ask(post()).status == 200
+    p.ini.unlink()
+    p.signal(signal.SIGHUP)
+    p.wait_log(r"error reload: .*proxy\.ini: cannot be read")
+    assert p.ask(post()).status == 200
+
+
+def test_the_log_says_what_has_changed(reloading, upstream):
+    p = reloading(upstream, server={"idle_timeout": "75"}, api_keys={"aaaa-1": "rrrr-1", "bbbb-1": "rrrr-2"}, field_aliases={"a": "b"})
+    p.reload(server={"idle_timeout": "1500ms"}, upstream={"proxy": "http://me:pass-word@127.0.0.1:9"}, api_keys={"aaaa-1": "rrrr-9", "cccc-1": "rrrr-3"},
+             field_aliases={"a": "b", "c": "d"}, access={"ip_blacklist": ", ".join(f"10.0.0.{i}" for i in range(100))})
+    for line in (r"\[server\] idle_timeout = 1500ms \(was 75\)", r"\[upstream\] proxy = http://\*\*\*@127\.0\.0\.1:9 \(was none\)",
+                 r"\[access\] ip_blacklist has changed", r"\[api_keys\]: 1 new, 1 gone, 1 changed", r"\[field_aliases\]: 1 new, 0 gone, 0 changed"):
+        p.wait_log(r"info reload: " + line)
+    assert not re.search(r"pass-word|aaaa-1|rrrr-9|cccc-1", p.log())
+    p.reload()
+    p.wait_log(r"reload: done, nothing has changed")
+
+
+def test_listeners_open_and_close_by_difference(reloading, upstream, tmp_path):
+    p = reloading(upstream, server={"listen": "127.0.0.1:{port}"})
+    other, path = procs.free_port(), tmp_path / "sock"
+    kept = p.connect()
+    p.reload(server={"listen": f"127.0.0.1:{{port}}, 127.0.0.1:{other}, unix:{path} mode=600"})
+    c = httpraw.connect(other)
+    assert c.send(post()).response().status == 200
+    assert path.stat().st_mode & 0o777 == 0o600
+    assert kept.send(post()).response().status == 200
+    p.reload(server={"listen": f"127.0.0.1:{other}"})
+    assert not path.exists()
+    with pytest.raises(ConnectionRefusedError):
+        httpraw.connect(p.port)
+    assert kept.send(post()).response().status == 200, "a connection outlives its listener"
+    assert c.send(post()).response().status == 200
+    c.close()
+
+
+def test_a_port_that_is_taken_changes_nothing(reloading, upstream):
+    p = reloading(upstream)
+    fresh = procs.free_port()
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        p.reload(server={"listen": f"127.0.0.1:{fresh}, 127.0.0.1:{port}"}, expect="nothing was changed")
+    p.wait_log(rf"error reload: .*cannot listen on 127\.0\.0\.1:{port}")
+    assert p.ask(post()).status == 200
+    with pytest.raises(ConnectionRefusedError):
+        httpraw.connect(fresh)
+
+
+def test_the_log_itself_may_change(reloading, upstream, tmp_path):
+    p = reloading(upstream)
+    path = tmp_path / "log"
+    path.touch()
+    p.sections["log"] = {"file": path, "format": "json", "level": "info"}
+    p.proxy.write_ini(p.base, p.sections)
+    p.signal(signal.SIGHUP)
+    p.proxy.log_path, stderr = path, p.log_path
+    p.wait_log(r'"message":"reload: done')
+    p.ask(post())
+    p.wait_log(r'"status":200')
+    assert "status=" not in stderr.read_text()
+
+
+def test_idle_clients_wait_by_the_new_times(reloading, upstream):
+    p = reloading(upstream, server={"idle_timeout": "60"})
+    c = p.connect()
+    c.send(post()).response()
+    p.reload(server={"idle_timeout": "200ms"})
+    assert c.gone(3) < 2
+
+
+def test_pooled_connections_of_the_old_settings_are_not_used(reloading, scripted):
+    u = scripted(answering(ok()))
+    p = reloading(u)
+    p.ask(post())
+    p.reload(upstream={"timeout": "29"})
+    p.ask(post())
+    assert len(u.conns) == 2
+
+
+def test_reloads_under_load_lose_no_request_and_leak_nothing(reloading, upstream):
+    """Clients on kept connections and on new ones, all the while."""
+    n = 300 if procs.sanitized() else 1000
+    p = reloading(upstream, log={"level": "warning"}, field_aliases={"model": "model_id"}, api_keys={"front-1": "real-1"},
+                  access={"ip_blacklist": "10.0.0.0/8"})
+    stop, asked, failures = threading.Event(), [0, 0], []
+
+    def load(which):
+        c = p.proxy.connect()
+        while not stop.is_set():
+            try:
+                if which == 1:
+                    c = httpraw.connect(p.port)
+                r = c.send(post('{"model":"m"}', "Authorization: Bearer front-1")).response()
+                assert r.status == 200 and r.complete
+                if which == 1:
+                    c.close()
+                asked[which] += 1
+            except Exception as e:
+                failures.append(e)
+                return
+    threads = [threading.Thread(target=load, args=(i % 2,)) for i in range(4)]
+    for t in threads:
+        t.start()
+
+    def settle():
+        time.sleep(0.1)
+        return p.rss(), len(os.listdir(f"/proc/{p.pid}/fd"))
+    rss = files = 0
+    for i in range(n):
+        p.signal(signal.SIGHUP)
+        time.sleep(0.004)
+        if i == n // 4:
+            rss, files = settle()
+    last, last_files = settle()
+    stop.set()
+    for t in threads:
+        t.join()
+    assert not failures, failures
+    assert min(asked) > 100
+    assert last_files <= files + 8
+    if not procs.sanitized():
+        assert last - rss < 1 << 20, (rss, last)
+
+
+def test_hup_while_draining_is_nothing(reloading, scripted):
+    u = scripted(lambda conn, n: (conn.request(), conn.send(SSE_HEAD), conn.gone()))
+    p = reloading(u, server={"drain_timeout": "1"})
+    c = p.connect().send(post(STREAM))
+    c.response_head()
+    p.signal(signal.SIGTERM)
+    p.wait_log("draining")
+    p.signal(signal.SIGHUP)
+    assert p.wait_end() == 0 and "reload" not in p.log()
