@@ -68,7 +68,7 @@ sdk: $(program) $(upstream)
 	$(pytest) tests/sdk
 kqueue:
 	$(call each,BUILD=$(BUILD)/kqueue POLLER=kqueue PYTEST_ARGS='--ignore=tests/blackbox/test_syscalls.py --ignore=tests/blackbox/test_memory.py')
-check: layers tidy sanitize
+check: layers manuals tidy sanitize
 sanitize:
 	$(call each,BUILD=$(BUILD)/asan CFLAGS='-O1 -g -fno-omit-frame-pointer -fsanitize=address -fsanitize=undefined -fno-sanitize-recover=all')
 tidy: export FLAGS = $(flags)
@@ -76,6 +76,8 @@ tidy:
 	@sh scripts/static-analysis main.c $(sources)
 layers:
 	@sh scripts/check-layers
+manuals:
+	@mandoc -T lint -W warning docs/*.[58] && echo 'manuals: nothing to say'
 fuzz:
 	$(again) BUILD=$(BUILD)/fuzz CC=clang CXX=clang++ CFLAGS='-O1 -g -fsanitize=fuzzer-no-link,address,undefined -fno-sanitize-recover=all' FUZZ_TIME=$(FUZZ_TIME) run-fuzz
 fuzz-short:
@@ -98,14 +100,17 @@ test-static: $(mbedtls)/done
 test-mbedtls-3.6: $(mbedtls)/done
 	$(call each,BUILD=$(BUILD)/tls36 CPPFLAGS=-I$(mbedtls)/gcc/include LDFLAGS=-L$(mbedtls)/gcc/lib)
 
-docs = $(DESTDIR)$(PREFIX)/share/doc/openai-chat-proxy
+share = $(DESTDIR)$(PREFIX)/share
+docs = $(share)/doc/openai-chat-proxy
 install: all
-	install -d $(DESTDIR)$(PREFIX)/bin $(docs)
+	install -d $(DESTDIR)$(PREFIX)/bin $(docs) $(share)/man/man5 $(share)/man/man8
 	install -m 755 $(program) $(DESTDIR)$(PREFIX)/bin/
-	install -m 644 $(wildcard README.md LICENSE proxy.ini.example) $(docs)/
+	install -m 644 README.md LICENSE proxy.ini.example $(docs)/
+	install -m 644 docs/proxy.ini.5 $(share)/man/man5/
+	install -m 644 docs/openai-chat-proxy.8 $(share)/man/man8/
 uninstall:
-	rm -rf $(DESTDIR)$(PREFIX)/bin/openai-chat-proxy $(docs)
+	rm -rf $(DESTDIR)$(PREFIX)/bin/openai-chat-proxy $(docs) $(share)/man/man5/proxy.ini.5 $(share)/man/man8/openai-chat-proxy.8
 clean:
 	rm -rf $(BUILD)
 always:
-.PHONY: all programs demo test unit blackbox sdk kqueue check sanitize tidy layers fuzz fuzz-short run-fuzz bench-json static test-static test-mbedtls-3.6 install uninstall clean always
+.PHONY: all programs demo test unit blackbox sdk kqueue check sanitize tidy layers manuals fuzz fuzz-short run-fuzz bench-json static test-static test-mbedtls-3.6 install uninstall clean always
