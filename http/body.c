@@ -230,6 +230,11 @@ static ssize_t next_length(struct http_body *b, struct span in, struct http_piec
     return (ssize_t)piece->data.n;
 }
 
+void http_body_skip(struct http_body *b, uint64_t n)
+{
+    b->left -= n;
+}
+
 ssize_t http_body_next(struct http_body *b, struct span in, struct http_piece *piece)
 {
     ssize_t n;

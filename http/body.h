@@ -52,6 +52,9 @@ enum http_framing http_response_framing(const struct http_head *h);
  * HTTP_UNTIL_CLOSE is never done by itself: the caller sees the end of the connection. */
 ssize_t http_body_next(struct http_body *b, struct span in, struct http_piece *piece);
 
+/* Says that n bytes of payload, fewer than are left, have gone by another way. For HTTP_LENGTH only. */
+void http_body_skip(struct http_body *b, uint64_t n);
+
 #define HTTP_FRAME_IOV 64
 
 /* The sending side of one run of writes: an iovec of payload where it lies, and of framing in room of its own.

@@ -6,6 +6,7 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #define BLOCK_SIZE 4096
 #define BLOCKS_KEPT 64                  /* free blocks beyond these go back to the system */
@@ -54,6 +55,7 @@ void blocks_free(struct blocks *pool)
         free(b);
     }
     pool->n_free = 0;
+    pipes_free(&pool->pipes);
 }
 
 /* A chain of blocks that has room for n bytes, or NULL. */
@@ -87,7 +89,8 @@ static size_t fill(struct block *b, struct span s)
     return n;
 }
 
-int outq_put(struct outq *q, struct blocks *pool, struct span s)
+/* Appends to the blocks. */
+static int put(struct outq *q, struct blocks *pool, struct span s)
 {
     size_t room = q->last ? sizeof q->last->bytes - q->last->end : 0;
     struct block *chain = NULL;
@@ -114,14 +117,45 @@ int outq_put(struct outq *q, struct blocks *pool, struct span s)
     return 0;
 }
 
-void outq_append(struct outq *q, struct outq *from)
+/* Takes what is in the pipe into the blocks, so that something may come behind it. */
+static int empty_pipe(struct outq *q, struct blocks *pool)
 {
-    if (!from->first)
-        return;
-    *(q->last ? &q->last->next : &q->first) = from->first;
-    q->last = from->last;
-    q->bytes += from->bytes;
-    *from = (struct outq){ 0 };
+    char buf[BLOCK_SIZE];
+    ssize_t n;
+
+    while (q->pipe->bytes > 0 && (n = read(q->pipe->fds[0], buf, sizeof buf)) > 0) {
+        q->pipe->bytes -= (size_t)n;
+        q->bytes -= (size_t)n;
+        if (put(q, pool, (struct span){ buf, (size_t)n }))
+            return -ENOMEM;
+    }
+    pipes_put(&pool->pipes, q->pipe);
+    q->pipe = NULL;
+    return 0;
+}
+
+int outq_put(struct outq *q, struct blocks *pool, struct span s)
+{
+    int err = q->pipe && s.n > 0 ? empty_pipe(q, pool) : 0;
+
+    return err ? err : put(q, pool, s);
+}
+
+ssize_t outq_splice(struct outq *q, struct blocks *pool, struct tcp *from, size_t max)
+{
+    struct pipe_pair *pipe = pipes_get(&pool->pipes);
+    ssize_t n = pipe ? splice_in(pipe, from->watch.fd, max) : -ENOSYS;
+
+    if (n == -EAGAIN || n == -EWOULDBLOCK)
+        from->watch.ready &= (uint8_t)~READY_READ;
+    if (n <= 0) {
+        if (pipe)
+            pipes_put(&pool->pipes, pipe);
+        return n == -EINVAL ? -ENOSYS : n;
+    }
+    q->pipe = pipe;
+    q->bytes += (size_t)n;
+    return n;
 }
 
 int outq_iov(const struct outq *q, struct iovec *iov, int max)
@@ -162,24 +196,48 @@ static void drop(struct outq *q, struct blocks *pool, size_t n)
 
 void outq_clear(struct outq *q, struct blocks *pool)
 {
+    if (q->pipe) {
+        q->bytes -= q->pipe->bytes;
+        pipes_put(&pool->pipes, q->pipe);
+        q->pipe = NULL;
+    }
     drop(q, pool, q->bytes);
+}
+
+/* Sends what is in the pipe. Returns 0 or the stream's negative errno. */
+static int flush_pipe(struct outq *q, struct blocks *pool, struct tcp *to)
+{
+    while (q->pipe->bytes > 0) {
+        ssize_t n = splice_out(q->pipe, to->watch.fd);
+
+        if (n == -EAGAIN || n == -EWOULDBLOCK) {
+            to->watch.ready &= (uint8_t)~READY_WRITE;
+            return 0;
+        }
+        if (n < 0)
+            return (int)n;
+        q->bytes -= (size_t)n;
+    }
+    pipes_put(&pool->pipes, q->pipe);
+    q->pipe = NULL;
+    return 0;
 }
 
 /* Sends from the queue until it is empty or the stream takes no more. */
 static int flush(struct outq *q, struct blocks *pool, struct stream *s)
 {
-    while (q->bytes > 0) {
+    while (q->first) {
         struct iovec iov[IOV_MAX_USED];
         int n = outq_iov(q, iov, IOV_MAX_USED);
-        ssize_t put = stream_write(s, iov, n);
+        ssize_t sent = stream_write(s, iov, n);
 
-        if (put == -EAGAIN)
+        if (sent == -EAGAIN)
             return 0;
-        if (put < 0)
-            return (int)put;
-        drop(q, pool, (size_t)put);
+        if (sent < 0)
+            return (int)sent;
+        drop(q, pool, (size_t)sent);
     }
-    return 0;
+    return q->pipe ? flush_pipe(q, pool, container_of(s, struct tcp, stream)) : 0;
 }
 
 static int park(struct outq *q, struct blocks *pool, const struct iovec *iov, int n)
@@ -195,7 +253,7 @@ static int park(struct outq *q, struct blocks *pool, const struct iovec *iov, in
 
 int outq_send(struct outq *q, struct blocks *pool, struct stream *s, struct iovec *iov, int n)
 {
-    ssize_t put;
+    ssize_t sent;
     int err = flush(q, pool, s);
 
     if (err)
@@ -204,14 +262,14 @@ int outq_send(struct outq *q, struct blocks *pool, struct stream *s, struct iove
         return 0;
     if (q->bytes > 0)
         return park(q, pool, iov, n);
-    put = stream_write(s, iov, n);
-    if (put < 0 && put != -EAGAIN)
-        return (int)put;
-    for (; n > 0 && put >= (ssize_t)iov->iov_len; iov++, n--)
-        put -= (ssize_t)iov->iov_len;
-    if (n > 0 && put > 0) {
-        iov->iov_base = (char *)iov->iov_base + put;
-        iov->iov_len -= (size_t)put;
+    sent = stream_write(s, iov, n);
+    if (sent < 0 && sent != -EAGAIN)
+        return (int)sent;
+    for (; n > 0 && sent >= (ssize_t)iov->iov_len; iov++, n--)
+        sent -= (ssize_t)iov->iov_len;
+    if (n > 0 && sent > 0) {
+        iov->iov_base = (char *)iov->iov_base + sent;
+        iov->iov_len -= (size_t)sent;
     }
     return park(q, pool, iov, n);
 }

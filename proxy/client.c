@@ -206,14 +206,28 @@ static void input(struct client *c, struct span fresh)
         c->broken = true;
 }
 
+/* Reads once, or has bytes passed on that nobody needs to see. Returns as stream_read does. */
+static ssize_t read_once(struct client *c)
+{
+    struct worker *w = c->worker;
+    size_t unseen = request_unseen(c);
+    ssize_t n = unseen ? request_pass_unseen(c, unseen) : -ENOSYS;
+
+    if (n != -ENOSYS)
+        return n;
+    n = stream_read(&c->tcp.stream, w->in, sizeof w->in);
+    if (n > 0)
+        input(c, (struct span){ w->in, (size_t)n });
+    return n;
+}
+
 /* Reads while somebody takes the bytes. Returns true if any came. */
 static bool read_client(struct client *c)
 {
-    struct worker *w = c->worker;
     bool progress = false;
 
     for (int budget = READS_PER_TURN; budget > 0 && !c->broken && takes_input(c) && stream_pending(&c->tcp.stream); budget--) {
-        ssize_t n = stream_read(&c->tcp.stream, w->in, sizeof w->in);
+        ssize_t n = read_once(c);
 
         if (n == -EAGAIN)
             break;
@@ -222,7 +236,6 @@ static bool read_client(struct client *c)
             break;
         }
         progress = true;
-        input(c, (struct span){ w->in, (size_t)n });
     }
     return progress;
 }

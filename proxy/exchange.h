@@ -128,6 +128,13 @@ size_t request_begin(struct client *c, struct span rest);
 /* Takes bytes of the body. Returns how many bytes were used; fewer than given when the upstream has to be waited for, or when the body ends. */
 size_t request_feed(struct client *c, struct span in);
 
+/* How much of the body may go on unseen, from socket to socket; 0: it has to be read. */
+size_t request_unseen(const struct client *c);
+
+/* Passes on up to max bytes, as request_unseen allows them, without reading them. Returns the count, 0 at the client's end, -EAGAIN, -ENOSYS (they have to be read after
+ * all) or another negative errno. */
+ssize_t request_pass_unseen(struct client *c, size_t max);
+
 /* Decodes the next piece of the body and counts it. Returns how much of in it took, or -1 after the exchange was failed. */
 ssize_t request_next_piece(struct client *c, struct span in, struct http_piece *piece);
 

@@ -143,6 +143,31 @@ size_t request_feed(struct client *c, struct span in)
     return used;
 }
 
+size_t request_unseen(const struct client *c)
+{
+    const struct exchange *x = &c->x;
+    const struct attempt *a = &x->attempt;
+    bool plain = c->phase == CLIENT_EXCHANGE && x->request == REQUEST_BODY && x->body.framing == HTTP_LENGTH && !x->rewrite && !x->bodylog;
+
+    if (!plain || !a->conn || a->dial || a->deaf || a->conn->top != &a->conn->tcp.stream || c->in.end > 0)
+        return 0;
+    return splice_share(x->body.left);
+}
+
+ssize_t request_pass_unseen(struct client *c, size_t max)
+{
+    struct exchange *x = &c->x;
+    ssize_t n = outq_splice(&x->attempt.conn->out, &c->worker->blocks, &c->tcp, max);
+
+    if (n <= 0)
+        return n;
+    http_body_skip(&x->body, (uint64_t)n);
+    x->body_bytes += (uint64_t)n;
+    x->bytes_in += (uint64_t)n;
+    attempt_flush(&x->attempt);
+    return n;
+}
+
 /* What is wrong with a request that its head alone tells. Returns the failure, or -1, with why. */
 static int check_head(const struct client *c, const struct http_head *h, const char **why)
 {

@@ -186,25 +186,110 @@ static void test_outq_keeps_what_is_not_taken(void **state)
     blocks_free(&pool);
 }
 
-static void test_outq_append(void **state)
+static void test_outq_copy(void **state)
 {
+    static char text[10000], copy[sizeof text];
     struct blocks pool = { 0 };
-    struct outq a = { 0 }, b = { 0 };
-    struct iovec iov[4];
+    struct outq q = { 0 };
 
     (void)state;
-    outq_append(&a, &b);
-    assert_int_equal(outq_put(&b, &pool, SPAN("two")), 0);
-    outq_append(&a, &b);
-    assert_int_equal(outq_put(&b, &pool, SPAN("three")), 0);
-    outq_append(&a, &b);
-    assert_int_equal(a.bytes, 8);
-    assert_int_equal(b.bytes, 0);
-    assert_int_equal(outq_iov(&a, iov, 4), 2);
-    assert_memory_equal(iov[1].iov_base, "three", 5);
-    outq_clear(&a, &pool);
-    assert_int_equal(pool.n_free, 2);
+    for (size_t i = 0; i < sizeof text; i++)
+        text[i] = (char)(i * 7);
+    assert_int_equal(outq_put(&q, &pool, (struct span){ text, 5000 }), 0);
+    assert_int_equal(outq_put(&q, &pool, (struct span){ text + 5000, sizeof text - 5000 }), 0);
+    outq_copy(&q, copy);
+    assert_memory_equal(copy, text, sizeof text);
+    outq_clear(&q, &pool);
+    assert_int_equal(pool.n_free, 3);
     blocks_free(&pool);
+}
+
+/* Reads what has come. Returns how many bytes. */
+static size_t receive(int fd, char *got, size_t have, size_t room)
+{
+    ssize_t n = read(fd, got + have, room);
+
+    return n > 0 ? (size_t)n : 0;
+}
+
+/* A source that has more than the pipe and the destination take; something is put behind what is in the pipe; in the end all comes in order. */
+static void test_outq_splice(void **state)
+{
+    static char sent[400000], got[sizeof sent + 8];
+    struct blocks pool = { 0 };
+    struct outq q = { 0 };
+    struct end from, to;
+    int source, sink;
+    size_t put = 0, taken = 0, have = 0;
+    bool put_behind = false;
+    ssize_t n = 0;
+
+    (void)state;
+    make_pair(&from, &source);
+    make_pair(&to, &sink);
+    fcntl(source, F_SETFL, O_NONBLOCK);
+    for (size_t i = 0; i < sizeof sent; i++)
+        sent[i] = (char)(i * 31 + i / 256);
+    while (have < sizeof got) {
+        ssize_t w = put < sizeof sent ? write(source, sent + put, sizeof sent - put) : 0;
+
+        put += w > 0 ? (size_t)w : 0;
+        if (q.bytes == 0 && taken < sizeof sent) {
+            n = outq_splice(&q, &pool, &from.tcp, SPLICE_MAX);
+            if (n == -ENOSYS)
+                skip();
+            taken += n > 0 ? (size_t)n : 0;
+            assert_true(n > 0 || n == -EAGAIN);
+        }
+        assert_int_equal(outq_send(&q, &pool, &to.tcp.stream, NULL, 0), 0);
+        if (!put_behind && q.pipe && taken == sizeof sent) {
+            assert_int_equal(outq_put(&q, &pool, SPAN("the end!")), 0);
+            assert_null(q.pipe);
+            put_behind = true;
+        }
+        if (!put_behind && taken == sizeof sent && q.bytes == 0) {
+            assert_int_equal(outq_put(&q, &pool, SPAN("the end!")), 0);
+            put_behind = true;
+        }
+        have += receive(sink, got, have, 9999 < sizeof got - have ? 9999 : sizeof got - have);
+    }
+    assert_memory_equal(got, sent, sizeof sent);
+    assert_memory_equal(got + sizeof sent, "the end!", 8);
+    assert_int_equal(q.bytes, 0);
+    close(source);
+    assert_int_equal(outq_splice(&q, &pool, &from.tcp, SPLICE_MAX), 0);
+    stream_close(&from.tcp.stream);
+    stream_close(&to.tcp.stream);
+    close(sink);
+    blocks_free(&pool);
+    assert_int_equal(pool.pipes.n, 0);
+}
+
+static void test_outq_clear_forgets_what_is_in_the_pipe(void **state)
+{
+    struct blocks pool = { 0 };
+    struct outq q = { 0 };
+    struct end from;
+    int source;
+    ssize_t n;
+
+    (void)state;
+    make_pair(&from, &source);
+    assert_int_equal(write(source, "gone", 4), 4);
+    n = outq_splice(&q, &pool, &from.tcp, SPLICE_MAX);
+    if (n == -ENOSYS)
+        skip();
+    assert_int_equal(n, 4);
+    assert_int_equal(q.bytes, 4);
+    outq_clear(&q, &pool);
+    assert_int_equal(q.bytes, 0);
+    assert_int_equal(pool.pipes.n, 0);
+    assert_int_equal(outq_splice(&q, &pool, &from.tcp, SPLICE_MAX), -EAGAIN);
+    assert_int_equal(from.tcp.watch.ready & READY_READ, 0);
+    stream_close(&from.tcp.stream);
+    close(source);
+    blocks_free(&pool);
+    assert_int_equal(pool.pipes.n, 0);
 }
 
 static void test_inbuf(void **state)
@@ -368,7 +453,9 @@ int main(void)
         WITH_LOOP(test_timers_expire_in_order),
         WITH_LOOP(test_interest_is_a_mask),
         WITH_LOOP(test_outq_keeps_what_is_not_taken),
-        cmocka_unit_test(test_outq_append),
+        cmocka_unit_test(test_outq_copy),
+        WITH_LOOP(test_outq_splice),
+        WITH_LOOP(test_outq_clear_forgets_what_is_in_the_pipe),
         cmocka_unit_test(test_inbuf),
         cmocka_unit_test(test_addresses),
         WITH_LOOP(test_connect_by_name_and_accept),

@@ -1,0 +1,121 @@
+/* splice(2), and a list of pipes to do it with.
+ * Knows nothing of what the bytes are.
+ * The interface is net/splice.h. */
+#include "net/splice.h"
+
+#include <errno.h>
+
+#ifdef __linux__
+
+#include <fcntl.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#define PIPES_MAX 256                   /* in all: each takes two descriptors */
+
+struct pipe_pair *pipes_get(struct pipes *p)
+{
+    struct pipe_pair *pair = p->ready;
+
+    if (pair) {
+        p->ready = pair->next;
+        return pair;
+    }
+    pair = p->n < PIPES_MAX ? calloc(1, sizeof *pair) : NULL;
+    if (pair && pipe2(pair->fds, O_NONBLOCK | O_CLOEXEC)) {
+        free(pair);
+        pair = NULL;
+    }
+    p->n += pair != NULL;
+    return pair;
+}
+
+static void pair_free(struct pipes *p, struct pipe_pair *pair)
+{
+    close(pair->fds[0]);
+    close(pair->fds[1]);
+    free(pair);
+    p->n--;
+}
+
+void pipes_put(struct pipes *p, struct pipe_pair *pair)
+{
+    if (pair->bytes > 0) {
+        pair_free(p, pair);
+        return;
+    }
+    pair->next = p->ready;
+    p->ready = pair;
+}
+
+void pipes_free(struct pipes *p)
+{
+    while (p->ready) {
+        struct pipe_pair *pair = p->ready;
+
+        p->ready = pair->next;
+        pair_free(p, pair);
+    }
+}
+
+ssize_t splice_in(struct pipe_pair *pair, int fd, size_t max)
+{
+    ssize_t n;
+
+    do
+        n = splice(fd, NULL, pair->fds[1], NULL, max < SPLICE_MAX ? max : SPLICE_MAX, SPLICE_F_NONBLOCK | SPLICE_F_MOVE);
+    while (n < 0 && errno == EINTR);
+    if (n < 0)
+        return -errno;
+    pair->bytes += (size_t)n;
+    return n;
+}
+
+ssize_t splice_out(struct pipe_pair *pair, int fd)
+{
+    ssize_t n;
+
+    do
+        n = splice(pair->fds[0], NULL, fd, NULL, pair->bytes, SPLICE_F_NONBLOCK | SPLICE_F_MOVE);
+    while (n < 0 && errno == EINTR);
+    if (n < 0)
+        return -errno;
+    pair->bytes -= (size_t)n;
+    return n;
+}
+
+#else
+
+struct pipe_pair *pipes_get(struct pipes *p)
+{
+    (void)p;
+    return NULL;
+}
+
+void pipes_put(struct pipes *p, struct pipe_pair *pair)
+{
+    (void)p;
+    (void)pair;
+}
+
+void pipes_free(struct pipes *p)
+{
+    (void)p;
+}
+
+ssize_t splice_in(struct pipe_pair *pair, int fd, size_t max)
+{
+    (void)pair;
+    (void)fd;
+    (void)max;
+    return -ENOSYS;
+}
+
+ssize_t splice_out(struct pipe_pair *pair, int fd)
+{
+    (void)pair;
+    (void)fd;
+    return -ENOSYS;
+}
+
+#endif
