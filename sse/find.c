@@ -1,4 +1,4 @@
-/* The search, by SSE2 or NEON (every x86-64 and every arm64 has them), else a byte at a time.
+/* The search, in vectors of 32 or 16 bytes where the processor has them, else a byte at a time.
  * Knows nothing of what the pairs mean.
  * The interface is sse/find.h. */
 #include "sse/find.h"
@@ -15,31 +15,74 @@ size_t find_pairs_plain(struct span s, size_t from, const char ab[2], const char
 
 #if defined(__SSE2__)
 
-#include <emmintrin.h>
+#include <immintrin.h>
 
-size_t find_pairs(struct span s, size_t from, const char ab[2], const char cd[2])
+/* Bit k is set if a pair begins at p[k], of 16; p[16] is read too. */
+static inline uint32_t hits16(const char *p, const __m128i v[4])
 {
-    const __m128i a = _mm_set1_epi8(ab[0]), b = _mm_set1_epi8(ab[1]), c = _mm_set1_epi8(cd[0]), d = _mm_set1_epi8(cd[1]);
-    size_t i = from;
+    __m128i x = _mm_loadu_si128((const __m128i *)(const void *)p), y = _mm_loadu_si128((const __m128i *)(const void *)(p + 1));
+    __m128i ab = _mm_and_si128(_mm_cmpeq_epi8(x, v[0]), _mm_cmpeq_epi8(y, v[1]));
+    __m128i cd = _mm_and_si128(_mm_cmpeq_epi8(x, v[2]), _mm_cmpeq_epi8(y, v[3]));
 
-    for (; i + 17 <= s.n; i += 16) {
-        __m128i x = _mm_loadu_si128((const __m128i *)(const void *)(s.p + i));
-        __m128i y = _mm_loadu_si128((const __m128i *)(const void *)(s.p + i + 1));
-        __m128i hit = _mm_or_si128(_mm_and_si128(_mm_cmpeq_epi8(x, a), _mm_cmpeq_epi8(y, b)),
-                                   _mm_and_si128(_mm_cmpeq_epi8(x, c), _mm_cmpeq_epi8(y, d)));
-        int mask = _mm_movemask_epi8(hit);
+    return (uint32_t)_mm_movemask_epi8(_mm_or_si128(ab, cd));
+}
 
-        if (mask)
-            return i + (size_t)__builtin_ctz((unsigned)mask);
+/* The last vector overlaps the one before it, so that no byte is looked at alone. */
+static size_t find_sse2(struct span s, size_t from, const char ab[2], const char cd[2])
+{
+    const __m128i v[4] = { _mm_set1_epi8(ab[0]), _mm_set1_epi8(ab[1]), _mm_set1_epi8(cd[0]), _mm_set1_epi8(cd[1]) };
+
+    if (s.n < 17)
+        return find_pairs_plain(s, from, ab, cd);
+    for (size_t i = from; i + 1 < s.n; i += 16) {
+        size_t at = i + 17 <= s.n ? i : s.n - 17;
+        uint32_t hits = hits16(s.p + at, v) >> (i - at);
+
+        if (hits)
+            return i + (size_t)__builtin_ctz(hits);
     }
-    return find_pairs_plain(s, i, ab, cd);
+    return s.n;
+}
+
+#define WIDE __attribute__((target("avx2")))
+
+WIDE static inline uint32_t hits32(const char *p, const __m256i v[4])
+{
+    __m256i x = _mm256_loadu_si256((const __m256i *)(const void *)p), y = _mm256_loadu_si256((const __m256i *)(const void *)(p + 1));
+    __m256i ab = _mm256_and_si256(_mm256_cmpeq_epi8(x, v[0]), _mm256_cmpeq_epi8(y, v[1]));
+    __m256i cd = _mm256_and_si256(_mm256_cmpeq_epi8(x, v[2]), _mm256_cmpeq_epi8(y, v[3]));
+
+    return (uint32_t)_mm256_movemask_epi8(_mm256_or_si256(ab, cd));
+}
+
+WIDE static size_t find_avx2(struct span s, size_t from, const char ab[2], const char cd[2])
+{
+    const __m256i v[4] = { _mm256_set1_epi8(ab[0]), _mm256_set1_epi8(ab[1]), _mm256_set1_epi8(cd[0]), _mm256_set1_epi8(cd[1]) };
+
+    if (s.n < 33)
+        return find_sse2(s, from, ab, cd);
+    for (size_t i = from; i + 1 < s.n; i += 32) {
+        size_t at = i + 33 <= s.n ? i : s.n - 33;
+        uint32_t hits = hits32(s.p + at, v) >> (i - at);
+
+        if (hits)
+            return i + (size_t)__builtin_ctz(hits);
+    }
+    return s.n;
+}
+
+find_fn *find_nth(unsigned i)
+{
+    static find_fn *const ways[] = { find_pairs_plain, find_sse2, find_avx2 };
+
+    return i < 2 || (i == 2 && __builtin_cpu_supports("avx2")) ? ways[i] : NULL;
 }
 
 #elif defined(__ARM_NEON) && defined(__aarch64__)
 
 #include <arm_neon.h>
 
-size_t find_pairs(struct span s, size_t from, const char ab[2], const char cd[2])
+static size_t find_neon(struct span s, size_t from, const char ab[2], const char cd[2])
 {
     const uint8x16_t a = vdupq_n_u8((uint8_t)ab[0]), b = vdupq_n_u8((uint8_t)ab[1]);
     const uint8x16_t c = vdupq_n_u8((uint8_t)cd[0]), d = vdupq_n_u8((uint8_t)cd[1]);
@@ -55,11 +98,28 @@ size_t find_pairs(struct span s, size_t from, const char ab[2], const char cd[2]
     return find_pairs_plain(s, i, ab, cd);
 }
 
+find_fn *find_nth(unsigned i)
+{
+    static find_fn *const ways[] = { find_pairs_plain, find_neon };
+
+    return i < 2 ? ways[i] : NULL;
+}
+
 #else
 
-size_t find_pairs(struct span s, size_t from, const char ab[2], const char cd[2])
+find_fn *find_nth(unsigned i)
 {
-    return find_pairs_plain(s, from, ab, cd);
+    return i == 0 ? find_pairs_plain : NULL;
 }
 
 #endif
+
+size_t find_pairs(struct span s, size_t from, const char ab[2], const char cd[2])
+{
+    static find_fn *best;
+
+    for (unsigned i = 0; !best; i++)
+        if (!find_nth(i + 1))
+            best = find_nth(i);
+    return best(s, from, ab, cd);
+}

@@ -1,4 +1,4 @@
-/* Finding two pairs of bytes in one pass, 16 bytes at a time where the processor can.
+/* Finding two pairs of bytes in one pass, in vectors where the processor has them.
  * Knows nothing of what the pairs mean. */
 #ifndef SSE_FIND_H
 #define SSE_FIND_H
@@ -6,9 +6,15 @@
 #include "net/span.h"
 
 /* The offset at or after from where s has the bytes ab or cd; s.n if there is none. */
-size_t find_pairs(struct span s, size_t from, const char ab[2], const char cd[2]);
+typedef size_t find_fn(struct span s, size_t from, const char ab[2], const char cd[2]);
 
-/* The same, a byte at a time: the portable twin, and what the other is tested against. */
-size_t find_pairs_plain(struct span s, size_t from, const char ab[2], const char cd[2]);
+/* The fastest way this machine has. */
+find_fn find_pairs;
+
+/* A byte at a time: the portable twin, and what the others are tested against. */
+find_fn find_pairs_plain;
+
+/* The i-th way that this machine has, the portable one first; NULL past the last. For tests. */
+find_fn *find_nth(unsigned i);
 
 #endif

@@ -136,20 +136,13 @@ static size_t line_length(struct span v, size_t max)
 }
 
 /* A word that began in the tail is looked for in the tail and what follows on the same line; everything else lies in bytes alone. */
-void sse_watch(struct sse_watch *w, struct span bytes)
+static void watch_joined(struct sse_watch *w, struct span bytes)
 {
     char joined[2 * SSE_TAIL_MAX];
     size_t more = line_length(bytes, SSE_TAIL_MAX);
     struct span both = { joined, w->tail_n + more };
     bool at_start = !w->line_cut;
 
-    if (bytes.n == 0)
-        return;
-    if (w->tail_n == 0 && at_start) {
-        scan(w, bytes, true);
-        keep_tail(w, bytes, true);
-        return;
-    }
     memcpy(joined, w->tail, w->tail_n);
     memcpy(joined + w->tail_n, bytes.p, more);
     scan(w, both, at_start);
@@ -159,4 +152,16 @@ void sse_watch(struct sse_watch *w, struct span bytes)
     } else {
         keep_tail(w, both, at_start);
     }
+}
+
+void sse_watch(struct sse_watch *w, struct span bytes)
+{
+    if (bytes.n == 0)
+        return;
+    if (w->tail_n > 0 || w->line_cut) {
+        watch_joined(w, bytes);
+        return;
+    }
+    scan(w, bytes, true);
+    keep_tail(w, bytes, true);
 }

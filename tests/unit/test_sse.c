@@ -111,7 +111,8 @@ static void test_find_pairs(void **state)
         for (size_t i = 0; i < n; i++)
             text[i] = "xh_[Dy"[rand() % (round % 2 ? 6 : 200) % 6];
         copy = guard_end(text, n);
-        assert_int_equal(find_pairs((struct span){ copy, n }, from, "h_", "[D"), find_pairs_plain((struct span){ copy, n }, from, "h_", "[D"));
+        for (unsigned i = 1; find_nth(i); i++)
+            assert_int_equal(find_nth(i)((struct span){ copy, n }, from, "h_", "[D"), find_pairs_plain((struct span){ copy, n }, from, "h_", "[D"));
         guard_free(copy, n);
     }
 }
