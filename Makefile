@@ -20,7 +20,14 @@ again = +@$(MAKE) --no-print-directory
 pytest = @OCP_BINARY=$(abspath $(program)) OCP_UPSTREAM=$(abspath $(upstream)) PYTHONDONTWRITEBYTECODE=1 \
 	/usr/bin/env $(PYTHON) -m pytest -q -p no:cacheprovider $(PYTEST_ARGS)
 
-sources := $(filter-out net/poller_%.c,$(wildcard $(patsubst %,%/*.c,http sse json cfg net proxy))) net/poller_$(POLLER).c $(shim:%=%/kqueue.c)
+sources := $(filter-out net/poller_%.c json/kernel.c,$(wildcard $(patsubst %,%/*.c,http sse json cfg net proxy))) net/poller_$(POLLER).c $(shim:%=%/kqueue.c)
+# json/kernel.c is compiled once for each instruction set worth it, and fast even where the rest is to be small; json/dispatch.c chooses when it runs.
+arch := $(shell $(CC) $(CPPFLAGS) $(CFLAGS) -dM -E -xc /dev/null | grep -owE '__x86_64__|__AARCH64EL__')
+lanes := portable $(if $(filter __x86_64__,$(arch)),sse2 avx2 avx512) $(if $(filter __AARCH64EL__,$(arch)),neon)
+only_avx2 = -mavx2 -mbmi -mbmi2 -mpclmul -mpopcnt
+only_avx512 = $(only_avx2) -mavx512f -mavx512bw -mavx512vbmi -mavx512vbmi2
+kernels := $(lanes:%=$(BUILD)/json/kernel-%.o)
+
 program = $(BUILD)/openai-chat-proxy
 library = $(BUILD)/libocp.a
 upstream = $(BUILD)/sample-upstream
@@ -31,12 +38,14 @@ all: $(program)
 programs: $(program) $(upstream) $(unit)
 $(program): $(BUILD)/main.o $(library)
 	$(link) $(LIBS)
-$(library): $(sources:%.c=$(BUILD)/%.o)
+$(library): $(sources:%.c=$(BUILD)/%.o) $(kernels)
 	@rm -f $@ && $(AR) rcs $@ $^
 $(upstream): $(patsubst %.c,$(BUILD)/%.o,$(wildcard tests/upstream/*.c))
 	$(link)
 $(BUILD)/%.o: %.c $(BUILD)/flags
 	mkdir -p $(@D) && $(CC) $(flags) -MMD -MP -c -o $@ $<
+$(kernels): $(BUILD)/json/kernel-%.o: json/kernel.c $(BUILD)/flags
+	mkdir -p $(@D) && $(CC) $(flags) $(if $(filter -Os -Oz,$(CFLAGS)),-O2) $(only_$*) -DJSON_LANES='"json/lanes_$*.h"' -MMD -MP -c -o $@ $<
 $(BUILD)/tests/%: %.c $(library)
 	$(link) -lcmocka $(LIBS)
 $(BUILD)/fuzz_%: tests/fuzz/fuzz_%.c $(library)
@@ -73,7 +82,7 @@ sanitize:
 	$(call each,BUILD=$(BUILD)/asan CFLAGS='-O1 -g -fno-omit-frame-pointer -fsanitize=address -fsanitize=undefined -fno-sanitize-recover=all')
 tidy: export FLAGS = $(flags)
 tidy:
-	@sh scripts/static-analysis main.c $(sources)
+	@sh scripts/static-analysis main.c json/kernel.c $(sources)
 layers:
 	@sh scripts/check-layers
 manuals:
@@ -84,8 +93,10 @@ fuzz-short:
 	$(again) FUZZ_TIME=5 fuzz
 run-fuzz: $(patsubst tests/fuzz/%,$(BUILD)/%,$(basename $(wildcard tests/fuzz/fuzz_*.c tests/fuzz/fuzz_*.cc)))
 	@FUZZ_TIME=$(FUZZ_TIME) sh scripts/run-fuzz $^
-bench-json:
-	@BUILD=$(BUILD) sh bench/json/run.sh
+bench-json: $(BUILD)/bench-json
+	@$< $(ROUNDS)
+$(BUILD)/bench-json: bench/json/bench.cc $(patsubst %.c,$(BUILD)/%.o,$(filter json/%,$(sources))) $(kernels)
+	mkdir -p $(@D) && $(CXX) -std=c++17 -D_GNU_SOURCE -I. $(CFLAGS) -o $@ $^ -lsimdjson
 
 # Our own mbedTLS 3.6: a static binary with TLS 1.3 whatever the distribution has, and the tests against it where that is 2.28.
 mbedtls = $(abspath $(BUILD))/mbedtls-3.6

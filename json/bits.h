@@ -1,53 +1,31 @@
 /* Arithmetic on masks in which each bit speaks of one byte of a block of 64.
- * It knows of quotes and backslashes only as bits.
- * Used by json/bulk.c and json/number.h, inline: these are the inner loops. */
+ * It knows of no grammar and of no instruction set beyond what the compiler was told it may use.
+ * Used inline by json/kernel.c, json/text.h and json/number.h: these are the inner loops. */
 #ifndef JSON_BITS_H
 #define JSON_BITS_H
 
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <string.h>
 
-#define JSON_APPEND_SLACK 8             /* entries past the end of a list that json_append may scribble on */
+#ifdef __x86_64__
+#include <immintrin.h>
+#endif
 
-/* mask moved on by one byte; *carry brings the bit from the block before and takes the one for the next. */
-static inline uint64_t json_moved(uint64_t mask, uint64_t *carry)
-{
-    uint64_t moved = mask << 1 | *carry;
-
-    *carry = mask >> 63;
-    return moved;
-}
-
-/* Adds a mark at the beginning of some of the runs of ones in runs: each of those turns to zeros, and the byte after it to one. */
-static inline uint64_t json_through(uint64_t marks, uint64_t runs, uint64_t *carry)
-{
-    uint64_t sum;
-    bool over = __builtin_add_overflow(marks, runs, &sum);
-
-    over |= __builtin_add_overflow(sum, *carry, &sum);
-    *carry = over;
-    return sum;
-}
+#define JSON_BLOCK 64
+#define JSON_APPEND_SLACK 2             /* entries past the end of a list that json_append may scribble on */
 
 /* Each bit of the result is the parity of the bits up to and with its own. */
 static inline uint64_t json_parity(uint64_t bits)
 {
+#ifdef __PCLMUL__
+    return (uint64_t)_mm_cvtsi128_si64(_mm_clmulepi64_si128(_mm_cvtsi64_si128((long long)bits), _mm_set1_epi8(-1), 0));
+#else
     for (unsigned shift = 1; shift < 64; shift *= 2)
         bits ^= bits << shift;
     return bits;
-}
-
-/* The bytes that the backslashes of a block escape: those behind a run of backslashes of odd length. was_escaped and *escaped are such a byte at a border. */
-static inline uint64_t json_escaped(uint64_t backslash, uint64_t was_escaped, uint64_t *escaped)
-{
-    const uint64_t even = 0x5555555555555555;
-    uint64_t runs = backslash & ~was_escaped;
-    uint64_t starts = runs & ~(runs << 1), after_even, after_odd;
-
-    (void)__builtin_add_overflow(runs, starts & even, &after_even);
-    *escaped = __builtin_add_overflow(runs, starts & ~even, &after_odd);
-    return (after_even & ~runs & ~even) | (after_odd & ~runs & even) | was_escaped;
+#endif
 }
 
 static inline unsigned json_count(uint64_t bits)
@@ -61,18 +39,40 @@ static inline unsigned json_count(uint64_t bits)
 #endif
 }
 
-/* Appends base plus the number of each bit that is set to a list of n entries; returns the new n. It writes `step` entries at a time (at most
- * JSON_APPEND_SLACK), some of them for nothing: cheaper than a branch for each. */
-static inline size_t json_append(uint16_t *list, size_t n, uint64_t bits, unsigned base, unsigned step)
+/* Puts the lowest bits of bits, in their order, where mask has ones. */
+static inline uint64_t json_deposit(uint64_t bits, uint64_t mask)
 {
-    size_t count = json_count(bits);
+#ifdef __BMI2__
+    return _pdep_u64(bits, mask);
+#else
+    uint64_t out = 0;
 
-    for (size_t i = 0; i < count; i += step)
-        for (size_t j = i; j < i + step; j++) {
-            list[n + j] = (uint16_t)(base + (unsigned)__builtin_ctzll(bits | (uint64_t)1 << 63));
+    for (; mask; mask &= mask - 1, bits >>= 1)
+        out |= mask & (0 - mask) & (0 - (bits & 1));
+    return out;
+#endif
+}
+
+/* Writes those of the bytes at p that keep has bits for to `to`, one behind the other. */
+static inline void json_squeeze_bytewise(char *to, const char *p, uint64_t keep)
+{
+    for (; keep; keep &= keep - 1)
+        *to++ = p[__builtin_ctzll(keep)];
+}
+
+/* Appends base plus the number of each bit that is set to a list of n entries; returns the new n. It writes JSON_APPEND_SLACK entries at a time, some of
+ * them for nothing: cheaper than a branch for each. */
+static inline size_t json_append(uint16_t *list, size_t n, uint64_t bits, unsigned base)
+{
+    uint16_t *to = list + n, *end = to + json_count(bits);
+
+    do {
+        for (unsigned i = 0; i < JSON_APPEND_SLACK; i++) {
+            *to++ = (uint16_t)(base + (unsigned)__builtin_ctzll(bits | (uint64_t)1 << 63));
             bits &= bits - 1;
         }
-    return n + count;
+    } while (to < end);
+    return (size_t)(end - list);
 }
 
 #endif

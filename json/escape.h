@@ -1,12 +1,14 @@
 /* Escapes in JSON strings (RFC 8259 section 7): how long one is, which character it stands for, and that character in UTF-8.
  * Knows nothing of where the string lies or what it means.
- * Used where an escape lies whole in memory (json/bulk.c, json/rules.c) and piece by piece (json/token.c). */
+ * Used where an escape lies whole in memory (json/rules.c) and piece by piece (json/token.c); whole blocks of them are checked by json/text.h. */
 #ifndef JSON_ESCAPE_H
 #define JSON_ESCAPE_H
 
 #include "net/span.h"
 
 #include <stdint.h>
+
+#define JSON_ESCAPE_MAX 12              /* the longest escape: a pair */
 
 /* The value of a hex digit; -1 if c is none. */
 int json_hex(uint8_t c);

@@ -1,13 +1,10 @@
 /* What the parts of the tokenizer share: its states, and the cursor that walks from the input to the output. For json/ alone.
- * Every byte can be taken by the bytewise machine (json/token.c), which alone finds faults; where 64 bytes and more lie in memory,
+ * Every byte can be taken by the bytewise machine (json/token.c), which alone finds faults; where more than 64 bytes lie in memory,
  * json/bulk.c does the same work in bulk and leaves anything unusual to it. Read json/rename.c next: it drives both. */
 #ifndef JSON_MACHINE_H
 #define JSON_MACHINE_H
 
 #include "json/rename.h"
-
-/* The bulk works in the first word of the stack; what is nested deeper is taken byte by byte. */
-#define JSON_BULK_DEPTH 64
 
 enum json_state {
     /* between tokens */

@@ -2,6 +2,7 @@
  * It refuses to know the grammar; its own work is that nothing is lost when the output is full and that all splits give the same bytes.
  * Read json/token.c for the grammar, json/bulk.c for the bulk. */
 #include "json/rename.h"
+#include "json/kernel.h"
 #include "json/machine.h"
 #include "json/rules.h"
 
@@ -73,7 +74,7 @@ static bool drain(struct json_renamer *r, struct json_io *io)
 /* True if the bulk can take over: inside the outermost container, between tokens or in a string whose bytes need not be looked at one by one. */
 static bool bulk_can(const struct json_renamer *r)
 {
-    return r->depth > 0 && r->depth < JSON_BULK_DEPTH && (r->state < JSON_DONE || (r->state == JSON_STRING && !r->holding));
+    return r->depth > 0 && r->depth <= JSON_LEVELS_MAX && (r->state < JSON_DONE || (r->state == JSON_STRING && !r->holding));
 }
 
 ssize_t json_rename(struct json_renamer *r, struct span in, char *out, size_t cap, size_t *written)
@@ -122,7 +123,7 @@ int json_rename_end(struct json_renamer *r, char *out, size_t cap, size_t *writt
 
 bool json_valid(struct span value)
 {
-    const struct json_rules none = { .scan = json_scan_best() };
+    const struct json_rules none = { .kernel = json_kernel_best() };
     struct json_renamer r;
     char out[2048];
     size_t written;

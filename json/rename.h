@@ -1,6 +1,6 @@
 /* A streaming JSON tokenizer (RFC 8259) that renames object keys and adds missing ones while the bytes flow.
  * Knows no HTTP, builds no tree and allocates nothing after the table is made; every byte outside a renamed key goes out as it came.
- * The scanner for long strings is json/scan.h; who drives it is proxy/exchange.c.
+ * How it works is told from json/machine.h on; who drives it is proxy/rewrite.c.
  *
  * What counts as valid, where the RFC leaves a choice:
  *   - Bytes from 0x80 up pass inside strings as they are; whether they are UTF-8 is left to the upstream. Outside strings they are faults.

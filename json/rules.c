@@ -57,24 +57,24 @@ const struct json_name *json_name_at_end(const struct json_rules *rules, uint32_
     return low < high && rules->names[low].key.n == at ? &rules->names[low] : NULL;
 }
 
-const struct json_name *json_name_find_raw(const struct json_rules *rules, struct span raw)
+const struct json_name *json_name_read(const struct json_rules *rules, const char **p)
 {
     uint32_t low = 0, high = rules->n_names;
     unsigned at = 0;
 
-    while (raw.n > 0) {
-        uint8_t bytes[4] = { (uint8_t)raw.p[0] };
+    while (**p != '"') {
+        uint8_t bytes[4] = { (uint8_t)**p };
         unsigned n = 1, used = 1;
         uint32_t c;
 
-        if (raw.p[0] == '\\') {
-            used = json_escape(raw, &c);
+        if (**p == '\\') {
+            used = json_escape((struct span){ *p, JSON_ESCAPE_MAX }, &c);
             n = json_utf8(c, bytes);
         }
         for (unsigned i = 0; i < n; i++)
             if (!json_name_narrow(rules, &low, &high, at++, bytes[i]))
                 return NULL;
-        raw = span_skip(raw, used);
+        *p += used;
     }
     return json_name_at_end(rules, low, high, at);
 }

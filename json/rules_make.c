@@ -259,43 +259,40 @@ static int store_defaults(struct maker *m)
     return 0;
 }
 
-/* A bit table at least sixteen times as large as the list, so that few other keys have their bit set. */
-static int make_filter(struct json_rules *rules)
+/* Lets byte c pass at its place in the groups named. */
+static void allow(struct json_name_byte *b, uint8_t c, uint8_t groups)
 {
-    unsigned log = 6;
-
-    while (log < 28 && ((uint64_t)1 << log) < (uint64_t)16 * rules->n_names)
-        log++;
-    rules->filter_shift = 32 - log;
-    rules->filter = calloc((size_t)1 << (log - 6), sizeof(*rules->filter));
-    if (!rules->filter)
-        return -ENOMEM;
-    for (uint32_t i = 0; i < rules->n_names; i++) {
-        uint32_t slot = json_name_slot(rules->names[i].key.p, rules->names[i].key.n, rules->filter_shift);
-
-        rules->filter[slot / 64] |= (uint64_t)1 << slot % 64;
-    }
-    return 0;
+    b->at[c & 63] |= groups;
+    b->low[c & 15] |= groups;
+    b->high[c >> 4] |= groups;
 }
 
-/* Notes with which bytes names begin. */
-static void note_firsts(struct json_rules *rules)
+static void allow_any(struct json_name_byte *b, uint8_t groups)
 {
-    unsigned n = 0;
+    for (unsigned c = 0; c < 256; c++)
+        allow(b, (uint8_t)c, groups);
+}
 
+/* Fills the filter. The groups take turns; each may also go on with an escape. */
+static void note_starts(struct json_rules *rules)
+{
+    const uint8_t escaped = 1u << 7;
+
+    if (rules->n_names == 0)
+        return;
+    allow(&rules->starts.first, '\\', escaped);
+    allow_any(&rules->starts.second, escaped);
+    allow(&rules->starts.second, '\\', 0xFF);
     for (uint32_t i = 0; i < rules->n_names; i++) {
-        uint8_t c = rules->names[i].key.n ? (uint8_t)rules->names[i].key.p[0] : '"';
+        struct span key = rules->names[i].key;
+        uint8_t group = (uint8_t)(1u << i % 7);
 
-        if (n > 0 && memchr(rules->first, c, n))
-            continue;
-        if (n == sizeof(rules->first)) {
-            rules->any_first = true;
-            return;
-        }
-        rules->first[n++] = c;
+        allow(&rules->starts.first, key.n > 0 ? (uint8_t)key.p[0] : '"', group);
+        if (key.n == 0)
+            allow_any(&rules->starts.second, group);
+        else
+            allow(&rules->starts.second, key.n > 1 ? (uint8_t)key.p[1] : '"', group);
     }
-    for (; n > 0 && n < sizeof(rules->first); n++)
-        rules->first[n] = rules->first[0];
 }
 
 static int fill(struct maker *m)
@@ -304,7 +301,7 @@ static int fill(struct maker *m)
     const struct json_rules_spec *spec = m->spec;
     int e;
 
-    rules->scan = json_scan_best();
+    rules->kernel = json_kernel_best();
     rules->text = m->end = malloc(text_size(spec));
     rules->names = calloc((size_t)spec->n_aliases + spec->n_defaults + 1, sizeof(*rules->names));
     if (!rules->text || !rules->names)
@@ -312,8 +309,7 @@ static int fill(struct maker *m)
     rules->deep = spec->n_aliases > 0 && !spec->top_only;
     e = take_aliases(m);
     e = e ? e : take_defaults(m);
-    e = e ? e : make_filter(rules);
-    note_firsts(rules);
+    note_starts(rules);
     return e ? e : store_defaults(m);
 }
 
@@ -339,7 +335,6 @@ void json_rules_free(struct json_rules *r)
         return;
     for (unsigned i = 0; i < JSON_DEFAULTS_MAX; i++)
         free((char *)r->defaults[i].p);
-    free(r->filter);
     free(r->names);
     free(r->text);
     free(r);

@@ -1,6 +1,6 @@
 /* The bytewise machine: RFC 8259 as a table of states, resumable after any byte, and the only judge of what is a fault and where.
  * It refuses to know how bytes reach the output, beyond holding back a key that can still be renamed.
- * The same grammar in bulk is json/bulk.c; what is pending after a key is written by json/rename.c. */
+ * The same grammar in bulk is json/kernel.c; what is pending after a key is written by json/rename.c. */
 #include "json/escape.h"
 #include "json/machine.h"
 #include "json/rules.h"

@@ -296,11 +296,11 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     std::string text((const char *)data + 1, size - 1);
     uint32_t seed = data[0] * 2654435761u + (uint32_t)size;
     rename_case &c = cases[data[0] % cases.size()];
-    unsigned ways = 0;
+    unsigned kernels = 0;
 
-    while (json_scan_nth(ways))
-        ways++;
-    c.rules->scan = json_scan_nth(data[0] / cases.size() % ways);
+    while (json_kernel_nth(kernels))
+        kernels++;
+    c.rules->kernel = json_kernel_nth(data[0] / cases.size() % kernels);
     check(c, text, seed);
     if (text.size() < 60)               // where the bulk takes over, everything is met again
         check(c, std::string(70, ' ') + text + std::string(70, ' '), seed);
