@@ -8,7 +8,7 @@
 
 #include <errno.h>
 
-/* How many bytes go one by one before the bulk is tried again. */
+/* Below this many bytes the bulk is not worth trying, and so many go one by one when it does not get far. */
 #define STEP 64
 
 _Static_assert(sizeof(struct json_renamer) < 2048, "a renamer must stay below 2 KiB");
@@ -77,23 +77,39 @@ static bool bulk_can(const struct json_renamer *r)
     return r->depth > 0 && r->depth <= JSON_LEVELS_MAX && (r->state < JSON_DONE || (r->state == JSON_STRING && !r->holding));
 }
 
+/* Lets the bulk take what it can. Returns how many bytes should go one by one before it is asked again: none if it got far; if not, *step, and more each time,
+ * so that what it looks at in vain stays in proportion to what is taken; one where only the end of a token has to be waited for. */
+static size_t take_in_bulk(struct json_renamer *r, struct json_io *io, size_t *step)
+{
+    const char *from = io->p;
+    size_t n = *step;
+
+    if (json_io_limit(io) - from < STEP || r->depth > JSON_LEVELS_MAX || (r->depth == 0 && r->state != JSON_VALUE))
+        return STEP;
+    if (!bulk_can(r))
+        return 1;
+    json_bulk(r, io);
+    if (io->p - from >= (ptrdiff_t)JSON_BATCH_BYTES / 2) {
+        *step = STEP;
+        return 0;
+    }
+    if (n < JSON_BATCH_BYTES)
+        *step = 2 * n;
+    return n;
+}
+
 ssize_t json_rename(struct json_renamer *r, struct span in, char *out, size_t cap, size_t *written)
 {
     struct json_io io = { in.p, in.p, in.n ? in.p + in.n : in.p, out, cap ? out + cap : out };
+    size_t step = STEP;
 
     *written = 0;
     while (!r->why && drain(r, &io)) {
-        const char *stop = json_io_limit(&io);
+        size_t n = take_in_bulk(r, &io, &step), most = (size_t)(json_io_limit(&io) - io.p);
 
-        if (stop - io.p >= STEP && bulk_can(r)) {
-            json_bulk(r, &io);
-            stop = json_io_limit(&io);
-        }
-        if (stop - io.p > STEP && r->depth > 0)
-            stop = io.p + STEP;
-        if (stop == io.p)
+        if (most == 0)
             break;
-        r->why = json_take(r, &io, stop);
+        r->why = json_take(r, &io, io.p + (n < most ? n : most));
     }
     json_io_flush(&io);
     *written = (size_t)(io.out - out);
