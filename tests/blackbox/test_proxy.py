@@ -14,7 +14,7 @@ import pytest
 
 import certs
 import procs
-from httpraw import STREAM, connect, head, post
+from httpraw import STREAM, WAIT, connect, head, post
 from outproxies import HttpProxy, Socks
 from peers import DONE, FINISH, SSE_HEAD, Scripted, answering, chunk, delta, ok
 from tlspeers import TlsScripted, authority, good, tls_upstream, trusting  # noqa: F401
@@ -187,16 +187,17 @@ def test_answers_that_open_a_tunnel(trusting, tls_upstream, out, good, answer, a
 
 
 def test_a_client_that_leaves_closes_the_tunnel(trusting, tls_upstream, out, good):
-    gone = threading.Event()
+    asked, gone = threading.Event(), threading.Event()
 
     def silent(conn):
+        asked.set()
         conn.gone()
         gone.set()
     via = out(HttpProxy(silent))
     c = trusting(tls_upstream(answering(ok()), good), upstream={"proxy": via.url}).connect().send(post())
-    via.wait_conns(1)
+    assert asked.wait(WAIT)
     c.close()
-    assert gone.wait(2)
+    assert gone.wait(WAIT)
 
 
 def test_a_stream_through_a_tunnel(trusting, tls_upstream, out, good):
