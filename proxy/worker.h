@@ -13,7 +13,7 @@
 #include "proxy/pool.h"
 #include "proxy/settings.h"
 
-#define WORKER_READ_SIZE (64 * 1024)
+#define WORKER_READ_SIZE (32 * 1024)
 #define WORKER_TEXT_SIZE (80 * 1024)    /* the longest head that may come in, and what is added to it */
 
 struct client;

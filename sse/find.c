@@ -46,24 +46,38 @@ static size_t find_sse2(struct span s, size_t from, const char ab[2], const char
 
 #define WIDE __attribute__((target("avx2")))
 
-WIDE static inline uint32_t hits32(const char *p, const __m256i v[4])
+/* Like hits16, as a vector: a byte is 0xFF where a pair begins, of 32; p[32] is read too. */
+WIDE static inline __m256i hits32(const char *p, const __m256i v[4])
 {
     __m256i x = _mm256_loadu_si256((const __m256i *)(const void *)p), y = _mm256_loadu_si256((const __m256i *)(const void *)(p + 1));
     __m256i ab = _mm256_and_si256(_mm256_cmpeq_epi8(x, v[0]), _mm256_cmpeq_epi8(y, v[1]));
     __m256i cd = _mm256_and_si256(_mm256_cmpeq_epi8(x, v[2]), _mm256_cmpeq_epi8(y, v[3]));
 
-    return (uint32_t)_mm256_movemask_epi8(_mm256_or_si256(ab, cd));
+    return _mm256_or_si256(ab, cd);
 }
 
+WIDE static inline uint32_t mask32(__m256i hits)
+{
+    return (uint32_t)_mm256_movemask_epi8(hits);
+}
+
+/* Two vectors with one branch, then one, then what is left. */
 WIDE static size_t find_avx2(struct span s, size_t from, const char ab[2], const char cd[2])
 {
     const __m256i v[4] = { _mm256_set1_epi8(ab[0]), _mm256_set1_epi8(ab[1]), _mm256_set1_epi8(cd[0]), _mm256_set1_epi8(cd[1]) };
+    size_t i = from;
 
     if (s.n < 33)
         return find_sse2(s, from, ab, cd);
-    for (size_t i = from; i + 1 < s.n; i += 32) {
+    for (; i + 65 <= s.n; i += 64) {
+        __m256i low = hits32(s.p + i, v), high = hits32(s.p + i + 32, v);
+
+        if (!_mm256_testz_si256(_mm256_or_si256(low, high), _mm256_or_si256(low, high)))
+            return i + (size_t)__builtin_ctzll(mask32(low) | (uint64_t)mask32(high) << 32);
+    }
+    for (; i + 1 < s.n; i += 32) {
         size_t at = i + 33 <= s.n ? i : s.n - 33;
-        uint32_t hits = hits32(s.p + at, v) >> (i - at);
+        uint32_t hits = mask32(hits32(s.p + at, v)) >> (i - at);
 
         if (hits)
             return i + (size_t)__builtin_ctz(hits);

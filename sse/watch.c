@@ -14,7 +14,7 @@ bool sse_cut_short(const struct sse_watch *w)
     return w->chat && !w->finished;
 }
 
-static bool has(struct span v, size_t at, struct span word)
+static inline bool has(struct span v, size_t at, struct span word)
 {
     return v.n - at >= word.n && memcmp(v.p + at, word.p, word.n) == 0;
 }
@@ -27,7 +27,7 @@ static size_t skip_blanks(struct span v, size_t at)
 }
 
 /* The offset of the value of a member whose quoted name stands at `at`; 0 if that is not what stands there, or if v ends before. */
-static size_t value_of(struct span v, size_t at, struct span quoted)
+static inline size_t value_of(struct span v, size_t at, struct span quoted)
 {
     if (!has(v, at, quoted) || (at > 0 && v.p[at - 1] == '\\'))
         return 0;
