@@ -74,9 +74,9 @@ static int refuse(struct http_body *b, const char *why)
 /* The value of a hexadecimal digit, or -1. */
 static int hex(char c)
 {
-    char low = ascii_lower(c);
+    unsigned digit = (unsigned char)c - (unsigned)'0', letter = ((unsigned char)c | 0x20u) - 'a';
 
-    return c >= '0' && c <= '9' ? c - '0' : low >= 'a' && low <= 'f' ? low - 'a' + 10 : -1;
+    return digit < 10 ? (int)digit : letter < 6 ? (int)letter + 10 : -1;
 }
 
 static int size_digit(struct http_body *b, int digit)
@@ -161,7 +161,7 @@ static ssize_t after_data(struct http_body *b, struct span in)
 
 /* Takes payload of the chunk off in at i, and the CRLF after it if it is there already. What is wrong after the payload is found
  * by the next call, so that the payload is delivered however the bytes came. Returns the end of what was consumed. */
-static size_t take_data(struct http_body *b, struct span in, size_t i, struct span *data)
+static inline size_t take_data(struct http_body *b, struct span in, size_t i, struct span *data)
 {
     *data = span_skip(in, i);
     if (data->n >= b->left) {
@@ -183,7 +183,7 @@ static size_t take_data(struct http_body *b, struct span in, size_t i, struct sp
 
 /* The length of the plain size line at the start of in, with the size in *size: up to eight digits, no zero in front, nothing
  * else before the CRLF. 0 if it is another, or not all there. */
-static size_t plain_size_line(struct span in, uint64_t *size)
+static inline size_t plain_size_line(struct span in, uint64_t *size)
 {
     size_t i = 0;
 

@@ -85,11 +85,39 @@ WIDE static size_t find_avx2(struct span s, size_t from, const char ab[2], const
     return s.n;
 }
 
+#define WIDEST __attribute__((target("avx512bw,avx512vl,bmi2")))
+
+/* The last vector is loaded only as far as s goes. */
+WIDEST static size_t find_avx512(struct span s, size_t from, const char ab[2], const char cd[2])
+{
+    const __m512i a = _mm512_set1_epi8(ab[0]), b = _mm512_set1_epi8(ab[1]), c = _mm512_set1_epi8(cd[0]), d = _mm512_set1_epi8(cd[1]);
+
+    for (size_t i = from; i + 1 < s.n; i += 64) {
+        size_t left = s.n - 1 - i;
+        __mmask64 there = left < 64 ? _bzhi_u64(~(uint64_t)0, (unsigned)left) : ~(uint64_t)0;
+        __m512i x = _mm512_maskz_loadu_epi8(there, s.p + i), y = _mm512_maskz_loadu_epi8(there, s.p + i + 1);
+        __mmask64 is_ab = _mm512_mask_cmpeq_epi8_mask(_mm512_mask_cmpeq_epi8_mask(there, x, a), y, b);
+        __mmask64 is_cd = _mm512_mask_cmpeq_epi8_mask(_mm512_mask_cmpeq_epi8_mask(there, x, c), y, d);
+
+        if (is_ab | is_cd)
+            return i + (size_t)__builtin_ctzll(is_ab | is_cd);
+    }
+    return s.n;
+}
+
+/* Not every processor that has AVX-512 may use it without slowing down: those with VBMI may. */
+static unsigned ways_here(void)
+{
+    if (!__builtin_cpu_supports("avx2"))
+        return 2;
+    return __builtin_cpu_supports("avx512vbmi") && __builtin_cpu_supports("avx512vl") && __builtin_cpu_supports("bmi2") ? 4 : 3;
+}
+
 find_fn *find_nth(unsigned i)
 {
-    static find_fn *const ways[] = { find_pairs_plain, find_sse2, find_avx2 };
+    static find_fn *const ways[] = { find_pairs_plain, find_sse2, find_avx2, find_avx512 };
 
-    return i < 2 || (i == 2 && __builtin_cpu_supports("avx2")) ? ways[i] : NULL;
+    return i < ways_here() ? ways[i] : NULL;
 }
 
 #elif defined(__ARM_NEON) && defined(__aarch64__)
@@ -128,12 +156,11 @@ find_fn *find_nth(unsigned i)
 
 #endif
 
-size_t find_pairs(struct span s, size_t from, const char ab[2], const char cd[2])
+static size_t choose(struct span s, size_t from, const char ab[2], const char cd[2])
 {
-    static find_fn *best;
-
-    for (unsigned i = 0; !best; i++)
-        if (!find_nth(i + 1))
-            best = find_nth(i);
-    return best(s, from, ab, cd);
+    for (unsigned i = 0; find_nth(i); i++)
+        find_pairs = find_nth(i);
+    return find_pairs(s, from, ab, cd);
 }
+
+find_fn *find_pairs = choose;

@@ -8,8 +8,8 @@
 /* The offset at or after from where s has the bytes ab or cd; s.n if there is none. */
 typedef size_t find_fn(struct span s, size_t from, const char ab[2], const char cd[2]);
 
-/* The fastest way this machine has. */
-find_fn find_pairs;
+/* The fastest way this machine has, from the first call on. */
+extern find_fn *find_pairs;
 
 /* A byte at a time: the portable twin, and what the others are tested against. */
 find_fn find_pairs_plain;

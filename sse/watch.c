@@ -118,6 +118,10 @@ static void keep_tail(struct sse_watch *w, struct span v, bool at_start)
 {
     size_t n = 0;
 
+    w->tail_n = 0;
+    w->line_cut = false;
+    if (is_line_end(v.p[v.n - 1]))
+        return;
     while (n < v.n && n < SSE_TAIL_MAX && !is_line_end(v.p[v.n - 1 - n]))
         n++;
     w->line_cut = n == v.n ? !at_start : !is_line_end(v.p[v.n - 1 - n]);
