@@ -12,10 +12,10 @@
 struct attempt {
     struct conn *conn;
     struct dial *dial;
-    bool deaf;
-    bool sent;                          /* a byte of the request may have reached the upstream */
     uint64_t started, connected;        /* reactor time */
     int failure;                        /* why attempt_send or the dial failed: enum failure */
+    bool deaf;
+    bool sent;                          /* a byte of the request may have reached the upstream */
     char *why;                          /* a sentence about it, or NULL; freed by attempt_end */
     void (*changed)(struct attempt *a); /* the dial has ended: conn is open, or failure is set (>= 0) */
 };

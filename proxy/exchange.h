@@ -53,8 +53,8 @@ struct exchange {
     bool watched;                       /* the answer is an event stream that can be read */
     bool minor0;                        /* the client speaks HTTP/1.0 */
     bool awaits_continue;               /* it wants to see 100 before it sends its body */
-    struct settings *settings;
     struct addr from;                   /* who sent the request, as far as trusted proxies tell */
+    struct settings *settings;
     const struct conf_key *key;         /* whose key it was; NULL: nobody's */
     const char *cors;                   /* see cors_origin */
     struct http_body body;              /* the request's, as it comes in */
@@ -65,9 +65,9 @@ struct exchange {
     struct sse_watch watch;
 
     /* for the access line */
+    int status;
     uint64_t started, first;            /* reactor time */
     uint64_t bytes_in, bytes_out, body_bytes;
-    int status;
     uint8_t id_n, client_id_n, method_n, path_n;
     char id[LOGGED_ID_MAX], client_id[LOGGED_ID_MAX], method[LOGGED_METHOD_MAX], path[LOGGED_PATH_MAX];
 };
@@ -92,13 +92,13 @@ struct client {
     struct client *next, *prev;
     struct inbuf in;
     struct outq out;
-    uint32_t head_seen;                 /* how much of in the head parser has seen */
     uint64_t linger_until;
+    uint32_t head_seen;                 /* how much of in the head parser has seen */
+    struct addr peer;
     enum client_phase phase;
     bool broken;
     bool served;                        /* a request has been answered before */
     bool unwelcome;                     /* its address may not come in; it is served as cheaply as can be */
-    struct addr peer;
     struct exchange x;
     struct retired retired;
 };
