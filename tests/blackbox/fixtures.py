@@ -34,10 +34,10 @@ def stop_all(things):
 
 
 def starter(folder, things):
-    def start(base, *, env=None, preload=None, **sections):
+    def start(base, *, env=None, preload=None, under=(), **sections):
         need(BINARY)
         url = base if isinstance(base, str) else base.url
-        p = Proxy(folder / f"proxy{len(things)}", url, sections, env, preload)
+        p = Proxy(folder / f"proxy{len(things)}", url, sections, env, preload, under)
         things.append(p)
         return p
     return start

@@ -73,14 +73,15 @@ def run(*args, env=None, cwd=None, wait=10):
 
 
 class Proxy:
-    """One running proxy. Its connections are closed when it is stopped."""
+    """One running proxy, perhaps under a program that watches it. Its connections are closed when it is stopped."""
 
-    def __init__(self, folder, base, sections, env=None, preload=None):
+    def __init__(self, folder, base, sections, env=None, preload=None, under=()):
         folder.mkdir(parents=True, exist_ok=True)
         self.log_path = folder / "stderr"
         self.ini = folder / "proxy.ini"
         self.conns = []
         self.may_be_killed = False
+        self.command = [*under, str(BINARY), "-c", str(self.ini)]
         env = clean_env(**(env or {}))
         if preload:
             env["LD_PRELOAD"] = str(preload)
@@ -100,7 +101,7 @@ class Proxy:
 
     def start(self, env):
         with open(self.log_path, "wb") as log:
-            self.process = subprocess.Popen([str(BINARY), "-c", str(self.ini)], env=env, stdin=subprocess.DEVNULL, stdout=log, stderr=log)
+            self.process = subprocess.Popen(self.command, env=env, stdin=subprocess.DEVNULL, stdout=log, stderr=log)
         self.pid = self.process.pid
 
     def wait_up(self):
