@@ -1,4 +1,4 @@
-# openai-chat-proxy: `make` builds build/openai-chat-proxy. The rest: demo test check layers fuzz fuzz-short bench-json static test-static
+# openai-chat-proxy: `make` builds build/openai-chat-proxy. The rest: demo test check layers fuzz fuzz-short bench bench-json static test-static
 # test-mbedtls-3.6 install uninstall clean.
 # A second build beside the first: make BUILD=build/other CC=clang CFLAGS='-O1 -g'
 VERSION = 0.1.0
@@ -93,6 +93,9 @@ fuzz-short:
 	$(again) FUZZ_TIME=5 fuzz
 run-fuzz: $(patsubst tests/fuzz/%,$(BUILD)/%,$(basename $(wildcard tests/fuzz/fuzz_*.c tests/fuzz/fuzz_*.cc)))
 	@FUZZ_TIME=$(FUZZ_TIME) sh scripts/run-fuzz $^
+bench: $(program)
+	@sh scripts/install-packages bench
+	@python3 -B bench/gateway/run.py $(BENCH_ARGS) $(BUILD)
 bench-json: $(BUILD)/bench-json
 	@$< $(ROUNDS)
 $(BUILD)/bench-json: bench/json/bench.cc $(patsubst %.c,$(BUILD)/%.o,$(filter json/%,$(sources))) $(kernels)
@@ -124,4 +127,4 @@ uninstall:
 clean:
 	rm -rf $(BUILD)
 always:
-.PHONY: all programs demo test unit blackbox sdk kqueue check sanitize tidy layers manuals fuzz fuzz-short run-fuzz bench-json static test-static test-mbedtls-3.6 install uninstall clean always
+.PHONY: all programs demo test unit blackbox sdk kqueue check sanitize tidy layers manuals fuzz fuzz-short run-fuzz bench bench-json static test-static test-mbedtls-3.6 install uninstall clean always
