@@ -199,6 +199,18 @@ static inline size_t whole_chunk(struct span in, struct span *data)
     return i + size + 4;
 }
 
+size_t http_body_lines(const struct http_body *b, struct span in)
+{
+    struct span data;
+    size_t i = 0, n;
+
+    if (b->framing != HTTP_CHUNKED || b->state != SIZE_FIRST || b->done)
+        return 0;
+    while ((n = whole_chunk(span_skip(in, i), &data)) > 0 && data.p[data.n - 1] == '\n')
+        i += n;
+    return i;
+}
+
 static ssize_t next_chunked(struct http_body *b, struct span in, struct http_piece *piece)
 {
     size_t i = 0;

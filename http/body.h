@@ -52,6 +52,11 @@ enum http_framing http_response_framing(const struct http_head *h);
  * HTTP_UNTIL_CLOSE is never done by itself: the caller sees the end of the connection. */
 ssize_t http_body_next(struct http_body *b, struct span in, struct http_piece *piece);
 
+/* The length of the run of whole chunks at the start of in, without extensions, that each end with a line feed: text in which a size line
+ * stands between lines, and that may be sent on exactly as it lies. 0 for other framings, and within a chunk. Such chunks leave no trace in the
+ * decoder: http_body_next goes on behind them. */
+size_t http_body_lines(const struct http_body *b, struct span in);
+
 /* Says that n bytes of payload, fewer than are left, have gone by another way. For HTTP_LENGTH only. */
 void http_body_skip(struct http_body *b, uint64_t n);
 

@@ -160,6 +160,27 @@ static void finish(struct client *c, bool garbage)
     attempt_end(&x->attempt, reusable);
 }
 
+/* Puts the next piece of in into the frame: whole lines in whole chunks, which is what most of an event stream is, as they lie and all at once.
+ * Returns its length, or -EBADMSG as http_body_next does. */
+static ssize_t frame_piece(struct client *c, struct span in)
+{
+    struct exchange *x = &c->x;
+    bool lines = x->watched && sse_at_line_start(&x->watch) && x->answer_framing == HTTP_CHUNKED && !x->bodylog;
+    struct http_piece piece = { .data = { in.p, lines ? http_body_lines(&x->answer_body, in) : 0 } };
+    ssize_t n = (ssize_t)piece.data.n;
+
+    if (n > 0) {
+        http_frame_raw(&c->worker->frame, piece.data);
+    } else {
+        n = http_body_next(&x->answer_body, in, &piece);
+        http_frame_piece(&c->worker->frame, &piece);
+    }
+    if (x->watched)
+        sse_watch(&x->watch, piece.data);
+    bodylog_show(c, BODYLOG_ANSWER, piece.data);
+    return n;
+}
+
 /* Passes on body bytes, behind what stands in the frame already. */
 static void pass_on(struct client *c, struct span in)
 {
@@ -168,18 +189,13 @@ static void pass_on(struct client *c, struct span in)
 
     for (;;) {
         while (in.n > 0 && !x->answer_body.done && http_frame_room(f)) {
-            struct http_piece piece;
-            ssize_t n = http_body_next(&x->answer_body, in, &piece);
+            ssize_t n = frame_piece(c, in);
 
             if (n < 0) {
                 client_send(c, f->iov, f->n);
                 exchange_fail(c, FAIL_UPSTREAM, x->answer_body.why);
                 return;
             }
-            if (x->watched && piece.data.n > 0)
-                sse_watch(&x->watch, piece.data);
-            bodylog_show(c, BODYLOG_ANSWER, piece.data);
-            http_frame_piece(f, &piece);
             in = span_skip(in, (size_t)n);
         }
         if (x->answer_body.done) {

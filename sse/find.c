@@ -5,10 +5,20 @@
 
 #include <stdint.h>
 
-size_t find_pairs_plain(struct span s, size_t from, const char ab[2], const char cd[2])
+static inline bool is_dull(struct span s, size_t at, const struct find *f)
+{
+    return s.n - at >= FIND_DULL && memcmp(s.p + at, f->dull, FIND_DULL) == 0;
+}
+
+static inline bool is_pair(struct span s, size_t at, const struct find *f)
+{
+    return (s.p[at] == f->ab[0] && s.p[at + 1] == f->ab[1]) || (s.p[at] == f->cd[0] && s.p[at + 1] == f->cd[1]);
+}
+
+size_t find_pairs_plain(struct span s, size_t from, const struct find *f)
 {
     for (size_t i = from; i + 1 < s.n; i++)
-        if ((s.p[i] == ab[0] && s.p[i + 1] == ab[1]) || (s.p[i] == cd[0] && s.p[i + 1] == cd[1]))
+        if (is_pair(s, i, f) && !is_dull(s, i, f))
             return i;
     return s.n;
 }
@@ -16,6 +26,18 @@ size_t find_pairs_plain(struct span s, size_t from, const char ab[2], const char
 #if defined(__SSE2__)
 
 #include <immintrin.h>
+
+/* The first hit that is not dull: bit k of hits is a pair at i + k. s.n if there is none. */
+static inline size_t first(struct span s, size_t i, uint64_t hits, const struct find *f)
+{
+    for (; hits; hits &= hits - 1) {
+        size_t at = i + (size_t)__builtin_ctzll(hits);
+
+        if (!is_dull(s, at, f))
+            return at;
+    }
+    return s.n;
+}
 
 /* Bit k is set if a pair begins at p[k], of 16; p[16] is read too. */
 static inline uint32_t hits16(const char *p, const __m128i v[4])
@@ -28,81 +50,87 @@ static inline uint32_t hits16(const char *p, const __m128i v[4])
 }
 
 /* The last vector overlaps the one before it, so that no byte is looked at alone. */
-static size_t find_sse2(struct span s, size_t from, const char ab[2], const char cd[2])
+static size_t find_sse2(struct span s, size_t from, const struct find *f)
 {
-    const __m128i v[4] = { _mm_set1_epi8(ab[0]), _mm_set1_epi8(ab[1]), _mm_set1_epi8(cd[0]), _mm_set1_epi8(cd[1]) };
+    const __m128i v[4] = { _mm_set1_epi8(f->ab[0]), _mm_set1_epi8(f->ab[1]), _mm_set1_epi8(f->cd[0]), _mm_set1_epi8(f->cd[1]) };
 
     if (s.n < 17)
-        return find_pairs_plain(s, from, ab, cd);
+        return find_pairs_plain(s, from, f);
     for (size_t i = from; i + 1 < s.n; i += 16) {
         size_t at = i + 17 <= s.n ? i : s.n - 17;
         uint32_t hits = hits16(s.p + at, v) >> (i - at);
 
-        if (hits)
-            return i + (size_t)__builtin_ctz(hits);
+        if (hits && (at = first(s, i, hits, f)) < s.n)
+            return at;
     }
     return s.n;
 }
 
 #define WIDE __attribute__((target("avx2")))
 
-/* Like hits16, as a vector: a byte is 0xFF where a pair begins, of 32; p[32] is read too. */
-WIDE static inline __m256i hits32(const char *p, const __m256i v[4])
+/* Like hits16, of 32; p[32] is read too. */
+WIDE static inline uint32_t hits32(const char *p, const __m256i v[4])
 {
     __m256i x = _mm256_loadu_si256((const __m256i *)(const void *)p), y = _mm256_loadu_si256((const __m256i *)(const void *)(p + 1));
     __m256i ab = _mm256_and_si256(_mm256_cmpeq_epi8(x, v[0]), _mm256_cmpeq_epi8(y, v[1]));
     __m256i cd = _mm256_and_si256(_mm256_cmpeq_epi8(x, v[2]), _mm256_cmpeq_epi8(y, v[3]));
 
-    return _mm256_or_si256(ab, cd);
-}
-
-WIDE static inline uint32_t mask32(__m256i hits)
-{
-    return (uint32_t)_mm256_movemask_epi8(hits);
+    return (uint32_t)_mm256_movemask_epi8(_mm256_or_si256(ab, cd));
 }
 
 /* Two vectors with one branch, then one, then what is left. */
-WIDE static size_t find_avx2(struct span s, size_t from, const char ab[2], const char cd[2])
+WIDE static size_t find_avx2(struct span s, size_t from, const struct find *f)
 {
-    const __m256i v[4] = { _mm256_set1_epi8(ab[0]), _mm256_set1_epi8(ab[1]), _mm256_set1_epi8(cd[0]), _mm256_set1_epi8(cd[1]) };
-    size_t i = from;
+    const __m256i v[4] = { _mm256_set1_epi8(f->ab[0]), _mm256_set1_epi8(f->ab[1]), _mm256_set1_epi8(f->cd[0]), _mm256_set1_epi8(f->cd[1]) };
+    size_t i = from, at;
 
     if (s.n < 33)
-        return find_sse2(s, from, ab, cd);
+        return find_sse2(s, from, f);
     for (; i + 65 <= s.n; i += 64) {
-        __m256i low = hits32(s.p + i, v), high = hits32(s.p + i + 32, v);
+        uint64_t hits = hits32(s.p + i, v) | (uint64_t)hits32(s.p + i + 32, v) << 32;
 
-        if (!_mm256_testz_si256(_mm256_or_si256(low, high), _mm256_or_si256(low, high)))
-            return i + (size_t)__builtin_ctzll(mask32(low) | (uint64_t)mask32(high) << 32);
+        if (hits && (at = first(s, i, hits, f)) < s.n)
+            return at;
     }
     for (; i + 1 < s.n; i += 32) {
-        size_t at = i + 33 <= s.n ? i : s.n - 33;
-        uint32_t hits = mask32(hits32(s.p + at, v)) >> (i - at);
+        uint32_t hits;
 
-        if (hits)
-            return i + (size_t)__builtin_ctz(hits);
+        at = i + 33 <= s.n ? i : s.n - 33;
+        hits = hits32(s.p + at, v) >> (i - at);
+        if (hits && (at = first(s, i, hits, f)) < s.n)
+            return at;
     }
     return s.n;
 }
 
 #define WIDEST __attribute__((target("avx512bw,avx512vl,bmi2")))
 
-/* The last vector is loaded only as far as s goes. */
-WIDEST static size_t find_avx512(struct span s, size_t from, const char ab[2], const char cd[2])
+/* Bit k is set if a pair begins at byte k of x; y is what follows each byte. */
+WIDEST static inline uint64_t hits64(__m512i x, __m512i y, const __m512i v[4])
 {
-    const __m512i a = _mm512_set1_epi8(ab[0]), b = _mm512_set1_epi8(ab[1]), c = _mm512_set1_epi8(cd[0]), d = _mm512_set1_epi8(cd[1]);
+    __mmask64 ab = _mm512_mask_cmpeq_epi8_mask(_mm512_cmpeq_epi8_mask(x, v[0]), y, v[1]);
+    __mmask64 cd = _mm512_mask_cmpeq_epi8_mask(_mm512_cmpeq_epi8_mask(x, v[2]), y, v[3]);
 
-    for (size_t i = from; i + 1 < s.n; i += 64) {
-        size_t left = s.n - 1 - i;
-        __mmask64 there = left < 64 ? _bzhi_u64(~(uint64_t)0, (unsigned)left) : ~(uint64_t)0;
-        __m512i x = _mm512_maskz_loadu_epi8(there, s.p + i), y = _mm512_maskz_loadu_epi8(there, s.p + i + 1);
-        __mmask64 is_ab = _mm512_mask_cmpeq_epi8_mask(_mm512_mask_cmpeq_epi8_mask(there, x, a), y, b);
-        __mmask64 is_cd = _mm512_mask_cmpeq_epi8_mask(_mm512_mask_cmpeq_epi8_mask(there, x, c), y, d);
+    return ab | cd;
+}
 
-        if (is_ab | is_cd)
-            return i + (size_t)__builtin_ctzll(is_ab | is_cd);
+/* The last vector is loaded only as far as s goes. */
+WIDEST static size_t find_avx512(struct span s, size_t from, const struct find *f)
+{
+    const __m512i v[4] = { _mm512_set1_epi8(f->ab[0]), _mm512_set1_epi8(f->ab[1]), _mm512_set1_epi8(f->cd[0]), _mm512_set1_epi8(f->cd[1]) };
+    size_t i = from, at;
+    uint64_t hits, there;
+
+    for (; i + 65 <= s.n; i += 64) {
+        hits = hits64(_mm512_loadu_si512(s.p + i), _mm512_loadu_si512(s.p + i + 1), v);
+        if (hits && (at = first(s, i, hits, f)) < s.n)
+            return at;
     }
-    return s.n;
+    if (i + 1 >= s.n)
+        return s.n;
+    there = _bzhi_u64(~(uint64_t)0, (unsigned)(s.n - 1 - i));
+    hits = there & hits64(_mm512_maskz_loadu_epi8(there, s.p + i), _mm512_maskz_loadu_epi8(there, s.p + i + 1), v);
+    return first(s, i, hits, f);
 }
 
 /* Not every processor that has AVX-512 may use it without slowing down: those with VBMI may. */
@@ -124,20 +152,22 @@ find_fn *find_nth(unsigned i)
 
 #include <arm_neon.h>
 
-static size_t find_neon(struct span s, size_t from, const char ab[2], const char cd[2])
+/* Where a vector has a pair, its bytes are looked at one by one. */
+static size_t find_neon(struct span s, size_t from, const struct find *f)
 {
-    const uint8x16_t a = vdupq_n_u8((uint8_t)ab[0]), b = vdupq_n_u8((uint8_t)ab[1]);
-    const uint8x16_t c = vdupq_n_u8((uint8_t)cd[0]), d = vdupq_n_u8((uint8_t)cd[1]);
+    const uint8x16_t a = vdupq_n_u8((uint8_t)f->ab[0]), b = vdupq_n_u8((uint8_t)f->ab[1]);
+    const uint8x16_t c = vdupq_n_u8((uint8_t)f->cd[0]), d = vdupq_n_u8((uint8_t)f->cd[1]);
     size_t i = from;
 
     for (; i + 17 <= s.n; i += 16) {
         uint8x16_t x = vld1q_u8((const uint8_t *)s.p + i), y = vld1q_u8((const uint8_t *)s.p + i + 1);
         uint8x16_t hit = vorrq_u8(vandq_u8(vceqq_u8(x, a), vceqq_u8(y, b)), vandq_u8(vceqq_u8(x, c), vceqq_u8(y, d)));
 
-        if (vmaxvq_u8(hit))
-            break;
+        for (size_t at = i; vmaxvq_u8(hit) && at < i + 16; at++)
+            if (is_pair(s, at, f) && !is_dull(s, at, f))
+                return at;
     }
-    return find_pairs_plain(s, i, ab, cd);
+    return find_pairs_plain(s, i, f);
 }
 
 find_fn *find_nth(unsigned i)
@@ -156,11 +186,11 @@ find_fn *find_nth(unsigned i)
 
 #endif
 
-static size_t choose(struct span s, size_t from, const char ab[2], const char cd[2])
+static size_t choose(struct span s, size_t from, const struct find *f)
 {
     for (unsigned i = 0; find_nth(i); i++)
         find_pairs = find_nth(i);
-    return find_pairs(s, from, ab, cd);
+    return find_pairs(s, from, f);
 }
 
 find_fn *find_pairs = choose;

@@ -5,8 +5,15 @@
 
 #include "net/span.h"
 
-/* The offset at or after from where s has the bytes ab or cd; s.n if there is none. */
-typedef size_t find_fn(struct span s, size_t from, const char ab[2], const char cd[2]);
+#define FIND_DULL 14
+
+/* What to look for: the bytes ab, and the bytes cd. Where a pair begins the bytes dull, it is passed over: that is what most of them begin. */
+struct find {
+    char ab[2], cd[2], dull[FIND_DULL];
+};
+
+/* The offset at or after from where s has a pair that f looks for; s.n if there is none. */
+typedef size_t find_fn(struct span s, size_t from, const struct find *f);
 
 /* The fastest way this machine has, from the first call on. */
 extern find_fn *find_pairs;

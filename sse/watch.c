@@ -9,6 +9,11 @@ void sse_watch_init(struct sse_watch *w)
     memset(w, 0, sizeof *w);
 }
 
+bool sse_at_line_start(const struct sse_watch *w)
+{
+    return w->tail_n == 0 && !w->line_cut;
+}
+
 bool sse_cut_short(const struct sse_watch *w)
 {
     return w->chat && !w->finished;
@@ -97,15 +102,16 @@ static size_t scan_kind(struct sse_watch *w, struct span v, bool at_start)
     return i;
 }
 
-/* "finish_reason" is found by its "h_", which hardly anything else has. */
+/* "finish_reason" is found by its "h_", which hardly anything else has, and passed over where it is null. */
 static void scan(struct sse_watch *w, struct span v, bool at_start)
 {
+    static const struct find unfinished = { "h_", "[D", "h_reason\":null" }, finished = { "[D", "[D", "" };
     static const size_t before_pair = sizeof "\"finis" - 1;
+    const struct find *f = w->finished ? &finished : &unfinished;
     size_t i = scan_kind(w, v, at_start);
-    const char *pair = w->finished ? "[D" : "h_";
 
     i = i > SSE_TAIL_MAX ? i - SSE_TAIL_MAX : 0;
-    for (i = find_pairs(v, i, pair, "[D"); i < v.n; i = find_pairs(v, i + 1, pair, "[D")) {
+    for (i = find_pairs(v, i, f); i < v.n; i = find_pairs(v, i + 1, f)) {
         if (v.p[i] == '[')
             look_for_done(w, v, i, at_start);
         else if (i >= before_pair)
@@ -162,7 +168,7 @@ void sse_watch(struct sse_watch *w, struct span bytes)
 {
     if (bytes.n == 0)
         return;
-    if (w->tail_n > 0 || w->line_cut) {
+    if (!sse_at_line_start(w)) {
         watch_joined(w, bytes);
         return;
     }

@@ -28,6 +28,9 @@ void sse_watch_init(struct sse_watch *w);
 /* Looks at the next bytes of the stream. */
 void sse_watch(struct sse_watch *w, struct span bytes);
 
+/* True if the next byte begins a line. */
+bool sse_at_line_start(const struct sse_watch *w);
+
 /* True if a stream that ends here without error is a chat completion that was cut short: it had chunks, and neither a finish_reason nor [DONE]. */
 bool sse_cut_short(const struct sse_watch *w);
 

@@ -59,23 +59,36 @@ static void add(struct result *to, const struct http_piece *piece, bool framed)
         http_frame_piece(&out.frame, piece);
 }
 
+/* The run of lines that is left of `lines`, of which a piece is the next; the piece that ends one says where the next begins. */
+static size_t check_lines(size_t lines, const struct http_piece *p)
+{
+    bool line = p->whole && p->data.p[p->data.n - 1] == '\n';
+
+    CHECK(line == (lines > 0) && (!line || p->wire.n <= lines));
+    return line ? lines - p->wire.n : 0;
+}
+
 /* Decodes a block of its own, so that nothing beyond it can be read unnoticed. */
 static void take(struct http_body *b, struct result *to, struct span bytes, bool framed)
 {
     char *copy = malloc(bytes.n ? bytes.n : 1);
     struct span in = { copy, bytes.n };
+    size_t lines = 0;
 
     memcpy(copy, bytes.p, bytes.n);
     while (in.n > 0 && !b->done && to->error == 0) {
         struct http_piece piece;
-        ssize_t r = http_body_next(b, in, &piece);
+        ssize_t r;
 
+        lines = lines > 0 ? lines : http_body_lines(b, in);
+        r = http_body_next(b, in, &piece);
         if (r < 0) {
             CHECK(r == -EBADMSG && b->why);
             to->error = (int)r;
             break;
         }
         check_piece(&piece, in, r);
+        lines = check_lines(lines, &piece);
         add(to, &piece, framed);
         in = span_skip(in, (size_t)r);
     }

@@ -247,6 +247,26 @@ static void pieces_are_chunks(void **state)
     assert_string_equal(pieces(SPAN("\r\n2\r\ncd\r\n")), "2/ 7/cd* ");
 }
 
+static void lines_run_over_chunks(void **state)
+{
+    struct http_piece piece;
+
+    (void)state;
+    begin(HTTP_CHUNKED, 0);
+    assert_int_equal(http_body_lines(&body, SPAN("2\r\na\n\r\n1\r\n\n\r\n")), 13);
+    assert_int_equal(http_body_lines(&body, SPAN("2\r\na\n\r\n2\r\nab\r\n")), 7);
+    assert_int_equal(http_body_lines(&body, SPAN("2\r\na\n\r\n2;x\r\nb\n\r\n")), 7);
+    assert_int_equal(http_body_lines(&body, SPAN("2\r\na\n\r\n0\r\n\r\n")), 7);
+    assert_int_equal(http_body_lines(&body, SPAN("2\r\na\n\r\n2\r\nb\n\r")), 7);
+    assert_int_equal(http_body_lines(&body, SPAN("2\r\na\n\rx")), 0);
+    assert_int_equal(http_body_lines(&body, SPAN("2\r\na\r\r\n")), 0);
+    assert_int_equal(http_body_lines(&body, SPAN("")), 0);
+    assert_int_equal(http_body_next(&body, SPAN("4\r\n"), &piece), 3);
+    assert_int_equal(http_body_lines(&body, SPAN("2\r\na\n\r\n")), 0);
+    begin(HTTP_LENGTH, 100);
+    assert_int_equal(http_body_lines(&body, SPAN("2\r\na\n\r\n")), 0);
+}
+
 static void framing_follows_the_head(void **state)
 {
     static struct http_head h;
@@ -279,6 +299,7 @@ int main(void)
         cmocka_unit_test(other_framings_are_decoded),
         cmocka_unit_test(lines_are_bounded),
         cmocka_unit_test(pieces_are_chunks),
+        cmocka_unit_test(lines_run_over_chunks),
         cmocka_unit_test(framing_follows_the_head),
     };
 

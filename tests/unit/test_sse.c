@@ -6,6 +6,7 @@
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <cmocka.h>
 
@@ -97,24 +98,65 @@ static void test_in_small_parts(void **state)
     }
 }
 
+/* Each line as a chunk, seen with the chunks' framing, as http_body_lines finds them. */
+static void test_sizes_between_lines(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        char wire[2000];
+        const char *line = cases[i].text, *end;
+        struct sse_watch w;
+        size_t n = 0;
+
+        for (; (end = strchr(line, '\n')); line = end + 1)
+            n += (size_t)snprintf(wire + n, sizeof wire - n, "%zx\r\n%.*s\r\n", (size_t)(end + 1 - line), (int)(end + 1 - line), line);
+        sse_watch_init(&w);
+        feed(&w, wire, n);
+        assert_true(sse_at_line_start(&w));
+        feed(&w, line, strlen(line));
+        check(&w, &cases[i], n);
+    }
+}
+
+/* Pairs alone, within what is dull, and within what almost is. */
 static void test_find_pairs(void **state)
 {
-    char text[200];
+    static const struct find f = { "h_", "[D", "h_reason\":null" };
+    static const char *const words[] = { "h_", "[D", "h_reason\":null", "h_reason\":nul", "h_reason\":\"", "h", "_", "[", "D", "xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx" };
+    char text[400];
 
     (void)state;
     srand(1);
     for (int round = 0; round < 20000; round++) {
-        size_t n = (size_t)rand() % sizeof text;
-        size_t from = n ? (size_t)rand() % n : 0;
+        size_t n = 0, want = (size_t)rand() % 300, from;
         char *copy;
 
-        for (size_t i = 0; i < n; i++)
-            text[i] = "xh_[Dy"[rand() % (round % 2 ? 6 : 200) % 6];
+        while (n < want) {
+            const char *word = words[rand() % (round % 2 ? 10 : 400) % 10];
+            size_t length = (size_t)rand() % 20 ? strlen(word) : 1;
+
+            memcpy(text + n, word, length);
+            n += length;
+        }
+        from = n ? (size_t)rand() % n : 0;
         copy = guard_end(text, n);
         for (unsigned i = 1; find_nth(i); i++)
-            assert_int_equal(find_nth(i)((struct span){ copy, n }, from, "h_", "[D"), find_pairs_plain((struct span){ copy, n }, from, "h_", "[D"));
+            assert_int_equal(find_nth(i)((struct span){ copy, n }, from, &f), find_pairs_plain((struct span){ copy, n }, from, &f));
         guard_free(copy, n);
     }
+}
+
+static void test_find_pairs_plain(void **state)
+{
+    static const struct find f = { "h_", "[D", "h_reason\":null" };
+
+    (void)state;
+    assert_int_equal(find_pairs_plain(SPAN("ah_b[D"), 0, &f), 1);
+    assert_int_equal(find_pairs_plain(SPAN("ah_b[D"), 2, &f), 4);
+    assert_int_equal(find_pairs_plain(SPAN("ah_reason\":null[D"), 0, &f), 15);
+    assert_int_equal(find_pairs_plain(SPAN("ah_reason\":nul"), 0, &f), 1);
+    assert_int_equal(find_pairs_plain(SPAN("ah_reason\":\"stop"), 0, &f), 1);
+    assert_int_equal(find_pairs_plain(SPAN("h[_D"), 0, &f), 4);
 }
 
 int main(void)
@@ -122,7 +164,9 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_whole_and_split),
         cmocka_unit_test(test_in_small_parts),
+        cmocka_unit_test(test_sizes_between_lines),
         cmocka_unit_test(test_find_pairs),
+        cmocka_unit_test(test_find_pairs_plain),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
