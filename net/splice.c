@@ -26,6 +26,8 @@ struct pipe_pair *pipes_get(struct pipes *p)
         free(pair);
         pair = NULL;
     }
+    if (pair)
+        fcntl(pair->fds[1], F_SETPIPE_SZ, SPLICE_MAX);
     p->n += pair != NULL;
     return pair;
 }

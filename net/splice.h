@@ -9,8 +9,9 @@
 #include <stdint.h>
 #include <sys/types.h>
 
-/* How much a pipe carries at once: as much as a buffer would, so that a peer that does not read costs no more. */
-#define SPLICE_MAX (64 * 1024)
+/* How much a pipe carries at once, where the system lets it: the more, the fewer calls and, where TCP is paced, timers; but a peer that does not
+ * read costs as much. */
+#define SPLICE_MAX (128 * 1024)
 
 /* How much has to be left of a body: for less, the way around costs more than it saves; and what comes last, and ends the body, comes by the usual way. */
 #define SPLICE_LEAST (64 * 1024)
