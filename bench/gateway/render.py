@@ -56,7 +56,7 @@ def first(pattern, *command):
     return re.search(pattern, out)[0]
 
 
-def setup(congestion, rounds, seconds):
+def setup(binary, congestion, rounds, seconds):
     """Where and with what the figures were made, as lines of Markdown."""
     model = re.search(r"model name\s*:\s*(.*)", pathlib.Path("/proc/cpuinfo").read_text())
     system = pathlib.Path("/proc/sys/net/ipv4/tcp_congestion_control").read_text().strip()
@@ -65,8 +65,8 @@ def setup(congestion, rounds, seconds):
     return [
         f"- Machine: {model[1] if model else platform.machine()}, {os.cpu_count()} processors, Linux {platform.release()}; "
         f"congestion control {system if congestion == 'system' else congestion}, the machine's own is {system}.",
-        f"- Versions: {first(r'nginx/[0-9.]+', nginx, '-v')}, HAProxy {first(r'(?<=ersion )[0-9.]+', haproxy, '-v')}, {first(r'wrk [0-9.]+', 'wrk', '-v')}, "
-        f"{first(r'OpenSSL [0-9.]+', 'openssl', 'version')}.",
+        f"- Versions: {first(r'nginx/[0-9.]+', nginx, '-v')}, HAProxy {first(r'(?<=ersion )[0-9.]+', haproxy, '-v')}, {first(r'wrk [^ ]+', 'wrk', '-v')}, "
+        f"{first(r'OpenSSL [0-9.]+', 'openssl', 'version')}; this proxy with {first(r'(?i)mbed ?tls [0-9.]+', binary, '-V')}.",
         f"- Command: `make bench BENCH_ARGS='--rounds {rounds} --seconds {seconds} --congestion {congestion} --out docs'`.",
     ]
 
@@ -96,7 +96,7 @@ def memory_table(results, goal):
 
 def svg(results):
     """Bars for each row: what the contestants' work costs, times this proxy's."""
-    names, width, left, bar, gap = list(COLOURS), 860, 300, 9, 14
+    names, width, left, bar, gap = list(COLOURS), 900, 340, 9, 14
     scale, most = (width - left - 60) / 4.0, 4.0
     out, y = [], 40
     for r in results:

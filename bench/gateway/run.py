@@ -129,6 +129,7 @@ def measure(row, folder, upstream, tls, args):
         for name, (make, more) in contestants(row).items():
             running[name] = make(folder, target.port, tls=ca, **how, **more)
             figures[name], delays[name] = [], []
+            row.run(running[name], folder, 1)       # so that connections to the upstream stand
         for _ in range(args.rounds):
             for name, process in running.items():
                 counted = row.run(process, folder, args.seconds)
@@ -228,11 +229,15 @@ def main():
     peers.binary = (args.build / "openai-chat-proxy").resolve()
     if args.congestion != "system":
         with socket.socket() as s:
-            s.setsockopt(socket.IPPROTO_TCP, socket.TCP_CONGESTION, args.congestion.encode())
+            try:
+                s.setsockopt(socket.IPPROTO_TCP, socket.TCP_CONGESTION, args.congestion.encode())
+            except OSError as why:
+                raise SystemExit(f"--congestion {args.congestion}: {why}")
         os.environ.update(LD_PRELOAD=str(folder / "congestion.so"), BENCH_CONGESTION=args.congestion)
+    setup = render.setup(peers.binary, args.congestion, args.rounds, args.seconds)
     results, workers = run_all(folder, args)
     if args.out:
-        render.write(args.out, results, workers, MEMORY, render.setup(args.congestion, args.rounds, args.seconds))
+        render.write(args.out, results, workers, MEMORY, setup)
     return 0
 
 
