@@ -13,7 +13,8 @@
 #include "proxy/pool.h"
 #include "proxy/settings.h"
 
-#define WORKER_READ_SIZE (32 * 1024)
+/* What one read brings goes on, with framing around it, as one segment of a loopback interface: they hold 65,483 bytes. */
+#define WORKER_READ_SIZE (60 * 1024)
 #define WORKER_TEXT_SIZE (80 * 1024)    /* the longest head that may come in, and what is added to it */
 
 struct client;
