@@ -11,7 +11,19 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-#define PIPES_MAX 256                   /* in all: each takes two descriptors */
+#define PIPES_MAX 128                   /* in all: each takes two descriptors */
+
+/* A user who has many pipes already gets small ones (pipe(7), pipe-user-pages-soft), which cost more than they save. */
+static int open_pipe(int fds[2])
+{
+    if (pipe2(fds, O_NONBLOCK | O_CLOEXEC))
+        return -1;
+    if (fcntl(fds[1], F_SETPIPE_SZ, SPLICE_MAX) >= 0 || fcntl(fds[1], F_GETPIPE_SZ) >= SPLICE_LEAST)
+        return 0;
+    close(fds[0]);
+    close(fds[1]);
+    return -1;
+}
 
 struct pipe_pair *pipes_get(struct pipes *p)
 {
@@ -22,12 +34,10 @@ struct pipe_pair *pipes_get(struct pipes *p)
         return pair;
     }
     pair = p->n < PIPES_MAX ? calloc(1, sizeof *pair) : NULL;
-    if (pair && pipe2(pair->fds, O_NONBLOCK | O_CLOEXEC)) {
+    if (pair && open_pipe(pair->fds)) {
         free(pair);
         pair = NULL;
     }
-    if (pair)
-        fcntl(pair->fds[1], F_SETPIPE_SZ, SPLICE_MAX);
     p->n += pair != NULL;
     return pair;
 }

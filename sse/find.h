@@ -9,7 +9,7 @@
 
 /* What to look for: the bytes ab, and the bytes cd. Where a pair begins the bytes dull, it is passed over: that is what most of them begin. */
 struct find {
-    char ab[2], cd[2], dull[FIND_DULL];
+    char ab[2 + 1], cd[2 + 1], dull[FIND_DULL + 1];     /* with a NUL that is not looked for */
 };
 
 /* The offset at or after from where s has a pair that f looks for; s.n if there is none. */

@@ -48,12 +48,12 @@ static bool is_line_end(char c)
     return c == '\n' || c == '\r';
 }
 
-/* A finish_reason of "" is how some servers write null. */
+/* A finish_reason of "" is how some servers write null; one that is cut behind its first quote says nothing. */
 static void look_for_reason(struct sse_watch *w, struct span v, size_t at)
 {
     size_t value = value_of(v, at, SPAN("\"finish_reason\""));
 
-    if (value > 0 && v.p[value] == '"' && value + 1 < v.n && v.p[value + 1] != '"')
+    if (value > 0 && v.p[value] == '"' && value + 1 < v.n && v.p[value + 1] != '"' && !is_line_end(v.p[value + 1]))
         w->finished = true;
 }
 
@@ -80,8 +80,9 @@ static void look_for_chunk(struct sse_watch *w, struct span v, size_t at)
         w->chat = true;
     else if (value_of(v, at, SPAN("\"choices\"")) > 0)
         w->choices = true;
-    else if (w->choices && value_of(v, at, SPAN("\"delta\"")) > 0)
-        w->chat = true;
+    else if (value_of(v, at, SPAN("\"delta\"")) > 0)
+        w->delta = true;
+    w->chat = w->chat || (w->choices && w->delta);
 }
 
 /* A byte at a time, until it is known what kind of stream this is. Returns where it stopped. */
@@ -96,7 +97,7 @@ static size_t scan_kind(struct sse_watch *w, struct span v, bool at_start)
         } else if (v.p[i] == '[') {
             look_for_done(w, v, i, at_start);
         } else if (is_line_end(v.p[i])) {
-            w->choices = false;
+            w->choices = w->delta = false;
         }
     }
     return i;

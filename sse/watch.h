@@ -16,7 +16,7 @@ struct sse_watch {
     bool chat;                          /* an event was a chat completion chunk */
     bool finished;                      /* a finish_reason that is neither null nor empty, or [DONE] */
     bool done;                          /* [DONE] itself */
-    bool choices;                       /* this line has named "choices" */
+    bool choices, delta;                /* this line has named "choices", "delta" */
     bool line_cut;                      /* tail does not begin where its line does */
     uint8_t tail_n;
     char tail[SSE_TAIL_MAX];

@@ -38,12 +38,15 @@ static const struct stream_case cases[] = {
     { "done in another field", "data: {" CHUNK "}\n\nxdata: [DONE]\n\n", { .chat = true } },
     { "done within a text", "data: {" CHUNK ",\"content\":\"data: [DONE]\"}\n\n", { .chat = true } },
     { "reason within a text", "data: {" CHUNK ",\"content\":\"\\\"finish_reason\\\":\\\"stop\\\"\"}\n\n", { .chat = true } },
+    { "reason cut behind its quote", "data: {" CHUNK ",\"choices\":[{\"finish_reason\":\"\n\n", { .chat = true } },
     { "reason as a value", "data: {" CHUNK ",\"a\":\"finish_reason\",\"b\":\"stop\"}\n\n", { .chat = true } },
     { "choices and delta", "data: {\"choices\":[{\"index\":0,\"delta\":{\"content\":\"a\"}}]}\n\n", { .chat = true } },
+    { "delta and choices", "data: {\"delta\":1,\"choices\":1}\n\n", { .chat = true } },
     { "choices and delta of two lines", "data: {\"choices\":[]}\n\ndata: {\"delta\":\"x\"}\n\n", { 0 } },
     { "delta alone", "event: content_block_delta\ndata: {\"type\":\"x\",\"delta\":{\"text\":\"a\"}}\n\n", { 0 } },
     { "kind within a text", "data: {\"a\":\"\\\"object\\\":\\\"chat.completion.chunk\\\"\"}\n\n", { 0 } },
     { "another stream", "event: ping\ndata: {\"object\":\"thread.run\"}\n\n", { 0 } },
+    { "two reasons", "data: {" CHUNK ",\"choices\":[{\"finish_reason\":null},{\"finish_reason\":\"stop\"}]}\n\n", { true, true, false } },
     { "long content between", "data: {" CHUNK ",\"choices\":[{\"delta\":{\"content\":\"aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"
       "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa\"},\"finish_reason\":\"stop\"}]}\n\n", { true, true, false } },
 };
