@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #define PIPES_MAX 128                   /* in all: each takes two descriptors */
+#define PIPES_PAUSE 1000                /* when the system has none, so many are not asked for */
 
 /* A user who has many pipes already gets small ones (pipe(7), pipe-user-pages-soft), which cost more than they save. */
 static int open_pipe(int fds[2])
@@ -33,8 +34,13 @@ struct pipe_pair *pipes_get(struct pipes *p)
         p->ready = pair->next;
         return pair;
     }
+    if (p->pause > 0) {
+        p->pause--;
+        return NULL;
+    }
     pair = p->n < PIPES_MAX ? calloc(1, sizeof *pair) : NULL;
     if (pair && open_pipe(pair->fds)) {
+        p->pause = PIPES_PAUSE;
         free(pair);
         pair = NULL;
     }

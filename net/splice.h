@@ -31,10 +31,10 @@ struct pipe_pair {
     size_t bytes;
 };
 
-/* Pipes that stand ready, and how many there are in all. Zeroed, it is empty. */
+/* Pipes that stand ready, how many there are in all, and how often none is asked for because the system had none. Zeroed, it is empty. */
 struct pipes {
     struct pipe_pair *ready;
-    unsigned n;
+    unsigned n, pause;
 };
 
 /* Takes a pipe without bytes; NULL if there are too many, or none can be made here. */
