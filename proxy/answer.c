@@ -160,24 +160,35 @@ static void finish(struct client *c, bool garbage)
     attempt_end(&x->attempt, reusable);
 }
 
-/* Puts the next piece of in into the frame: whole lines in whole chunks, which is what most of an event stream is, as they lie and all at once.
- * Returns its length, or -EBADMSG as http_body_next does. */
+/* How much of in is whole lines in whole chunks, which is what most of an event stream is: they may go on as they lie, and all at once. 0 where
+ * their payload is wanted alone, or the watcher is within a line. */
+static size_t whole_lines(const struct exchange *x, struct span in)
+{
+    bool wanted = x->watched && sse_at_line_start(&x->watch) && x->answer_framing == HTTP_CHUNKED && !x->bodylog;
+
+    return wanted ? http_body_lines(&x->answer_body, in) : 0;
+}
+
+/* Puts the next piece of in into the frame. Returns its length, or -EBADMSG as http_body_next does. */
 static ssize_t frame_piece(struct client *c, struct span in)
 {
     struct exchange *x = &c->x;
-    bool lines = x->watched && sse_at_line_start(&x->watch) && x->answer_framing == HTTP_CHUNKED && !x->bodylog;
-    struct http_piece piece = { .data = { in.p, lines ? http_body_lines(&x->answer_body, in) : 0 } };
-    ssize_t n = (ssize_t)piece.data.n;
+    struct http_piece piece;
+    struct span lines = { in.p, whole_lines(x, in) };
+    ssize_t n;
 
-    if (n > 0) {
-        http_frame_raw(&c->worker->frame, piece.data);
-    } else {
-        n = http_body_next(&x->answer_body, in, &piece);
-        http_frame_piece(&c->worker->frame, &piece);
+    if (lines.n > 0) {
+        sse_watch(&x->watch, lines);
+        http_frame_raw(&c->worker->frame, lines);
+        return (ssize_t)lines.n;
     }
+    n = http_body_next(&x->answer_body, in, &piece);
+    if (n < 0)
+        return n;
     if (x->watched)
         sse_watch(&x->watch, piece.data);
     bodylog_show(c, BODYLOG_ANSWER, piece.data);
+    http_frame_piece(&c->worker->frame, &piece);
     return n;
 }
 

@@ -2,7 +2,6 @@
 
 The ceilings are a tenth above what gcc 12 gives with -O2 on x86-64 (7451, 1192 and 145): who makes the way longer finds out here.
 """
-import os
 import pathlib
 import platform
 import re
@@ -19,10 +18,8 @@ FEW, MANY = 100, 500
 
 def as_measured():
     """True if the program is built as the ceilings were taken, and runs on a processor like theirs (valgrind shows it no AVX-512)."""
-    text = procs.BINARY.read_bytes() if procs.BINARY.exists() else b""
-    if not os.path.exists("/proc/cpuinfo") or "avx2" not in pathlib.Path("/proc/cpuinfo").read_text():
-        return False
-    return (not procs.sanitized() and platform.machine() == "x86_64" and b"libc.so.6" in text
+    text, cpu = (p.read_bytes() if p.exists() else b"" for p in (procs.BINARY, pathlib.Path("/proc/cpuinfo")))
+    return (not procs.sanitized() and platform.machine() == "x86_64" and b"avx2" in cpu and b"libc.so.6" in text
             and re.search(rb"GCC: \([^)]*\) 12\.", text) and b"clang version" not in text)
 
 
