@@ -46,8 +46,8 @@ void pipes_put(struct pipes *p, struct pipe_pair *pair);
 /* Closes those that stand ready. */
 void pipes_free(struct pipes *p);
 
-/* Moves up to max bytes (SPLICE_MAX at most) from a socket into the pipe, which is empty; fewer if it is small. Returns the count, 0 at the end of the stream, -EAGAIN or another
- * negative errno. */
+/* Moves up to max bytes (SPLICE_MAX at most) from a socket into the pipe, which is empty; fewer if it is small. Returns the count, 0 at the end of
+ * the stream, -EAGAIN or another negative errno. */
 ssize_t splice_in(struct pipe_pair *pair, int fd, size_t max);
 
 /* Moves bytes from the pipe to a socket. Returns the count, -EAGAIN or another negative errno. */
