@@ -33,9 +33,10 @@ def wait_for(condition, wait=5):
 
 
 def alive(pid):
+    """Whether a process is there and no zombie. One that is reaped between open and read is ESRCH, one that was reaped before is ENOENT."""
     try:
         return pathlib.Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
-    except FileNotFoundError:
+    except (FileNotFoundError, ProcessLookupError):
         return False
 
 
