@@ -2,6 +2,7 @@
  * Knows nothing of requests: those begin in proxy/client.c.
  * Read docs/architecture.md first. */
 #include "net/poller.h"
+#include "net/signals.h"
 #include "net/tls.h"
 #include "proxy/healthcheck.h"
 #include "proxy/parent.h"
@@ -122,16 +123,19 @@ static enum exit_code serve(struct settings *settings, struct log *log, const ch
     return err ? EXIT_RESOURCES : EXIT_FINE;
 }
 
-/* Builds what has to be there before the process becomes who it is to be, and lets it run. */
+/* Builds what has to be there before the process becomes who it is to be, and lets it run. Signals wait until the loop can hear them: whoever sees the
+ * process may send it one. */
 static enum exit_code run(struct conf *c, const char *path)
 {
     struct settings *settings;
     struct sockets shared = { 0 }, *own = NULL;
     struct log *log = NULL;
     unsigned n = parent_workers(c);
-    enum exit_code code = check(&settings, c);
+    enum exit_code code;
     int err;
 
+    signals_hold(true);
+    code = check(&settings, c);
     if (code != EXIT_FINE)
         return code;
     signal(SIGPIPE, SIG_IGN);

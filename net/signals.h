@@ -18,7 +18,7 @@ int signals_open(struct signals *s, struct reactor *r, const int *numbers);
 /* Ends it. The signals stay caught, and nobody hears of them. Also for a process that has just been forked: nothing of the parent's is disturbed. */
 void signals_close(struct signals *s);
 
-/* Holds back all signals, or lets them come: around a fork, so that none is told to the wrong process. */
+/* Holds back all signals, or lets them come: before there is a loop that hears them, and around a fork, so that none is told to the wrong process. */
 void signals_hold(bool hold);
 
 #endif

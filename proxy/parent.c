@@ -305,7 +305,9 @@ static int make(struct parent *p)
     if (err)
         return err;
     reactor_at_end(p->reactor, end_of_turn, p);
-    return signals_open(&p->signals, p->reactor, numbers);
+    err = signals_open(&p->signals, p->reactor, numbers);
+    signals_hold(false);
+    return err;
 }
 
 static void sum_up(const struct parent *p)

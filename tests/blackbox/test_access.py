@@ -167,7 +167,7 @@ def test_a_local_socket(proxy, upstream, tmp_path):
         c = Conn(s)
         p.conns.append(c)
         return c.send(post("{}", *fields)).response().status
-    listen = f"127.0.0.1:{{port}}, unix:{path}"
+    listen = f"unix:{path}, 127.0.0.1:{{port}}"
     p = proxy(upstream, server={"listen": listen})
     assert ask(p) == 200
     p.stop()

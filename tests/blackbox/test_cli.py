@@ -215,3 +215,25 @@ def test_pipe_and_usr1_and_hup_do_not_kill(proxy, upstream):
     p.signal(signal.SIGHUP)
     p.signal(signal.SIGUSR1)
     assert p.ask(post()).status == 200
+
+
+@pytest.mark.parametrize("workers", ["1", "2"])
+def test_a_signal_while_it_starts_waits_for_the_loop(proxy, upstream, tmp_path, workers):
+    """A start script may send HUP to whatever it finds listening, here for 300 ms before the loop runs."""
+    library = procs.preload_library("""
+        #define _GNU_SOURCE
+        #include <dlfcn.h>
+        #include <sys/socket.h>
+        #include <time.h>
+        int listen(int fd, int backlog)
+        {
+            int (*next)(int, int) = (int (*)(int, int))dlsym(RTLD_NEXT, "listen"), got = next(fd, backlog);
+            nanosleep(&(struct timespec){ .tv_nsec = 300000000 }, 0);
+            return got;
+        }
+        """, tmp_path)
+    p = proxy(upstream, server={"workers": workers}, preload=library)
+    p.signal(signal.SIGHUP)
+    p.signal(signal.SIGUSR1)
+    p.wait_log("reload: done")
+    assert p.ask(post()).status == 200

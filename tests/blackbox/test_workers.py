@@ -274,7 +274,7 @@ def test_reloads_under_load(workers, upstream):
 
 def test_a_local_socket_is_shared_and_removed(workers, upstream, tmp_path):
     path = tmp_path / "s"
-    p = workers(upstream, server={"listen": f"127.0.0.1:{{port}}, unix:{path} mode=0600"})
+    p = workers(upstream, server={"listen": f"unix:{path} mode=0600, 127.0.0.1:{{port}}"})
     for _ in range(20):
         s = socket.socket(socket.AF_UNIX)
         s.connect(str(path))
