@@ -257,7 +257,8 @@ static const struct http_fault *conclude(struct section *s)
         return &coding_in_1_0;
     if (!s->response && !s->host && h->minor > 0)
         return &host_missing;
-    h->keep_alive = !s->close && (h->minor > 0 || s->keep_alive);
+    h->says_keep_alive = !s->close && s->keep_alive;
+    h->keep_alive = h->says_keep_alive || (!s->close && h->minor > 0);
     return s->nominates ? nominate_all(s) : NULL;
 }
 

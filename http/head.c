@@ -210,7 +210,7 @@ static void clear(struct http_head *h)
     h->method = h->target = h->path = h->query = h->reason = none;
     h->status = h->minor = 0;
     h->n_fields = 0;
-    h->keep_alive = h->chunked = h->expect_continue = false;
+    h->keep_alive = h->says_keep_alive = h->chunked = h->expect_continue = false;
     h->content_length = -1;
     h->fault = NULL;
 }

@@ -73,6 +73,7 @@ struct http_head {
 
     /* What the fields mean for the connection and the body. */
     bool keep_alive;                    /* this side is willing to go on (RFC 9112, 9.3) */
+    bool says_keep_alive;               /* in so many words */
     bool chunked;                       /* Transfer-Encoding: chunked, and nothing else */
     bool expect_continue;               /* request only */
     int64_t content_length;             /* -1: none */

@@ -49,13 +49,17 @@ static void note_id(struct exchange *x, struct http_out *o, const struct http_he
     http_put_field(o, SPAN("x-request-id"), (struct span){ x->id, x->id_n });
 }
 
-/* "Keep-Alive: timeout=5" (RFC 2068, 19.7.1.1): half a second is left for what may still be under way. */
+/* "Keep-Alive: timeout=5" (RFC 2068, 19.7.1.1): half a second is left for what may still be under way. A proxy that passes requests on has to say that it stays:
+ * some close after each answer without a word, and the next request would meet that. */
 static void note_keep_alive(struct exchange *x, const struct http_head *h, uint64_t now)
 {
     const struct http_field *f = http_find(h, HTTP_KEEP_ALIVE);
     struct span rest = f ? f->value : SPAN(""), item;
+    bool stays = x->settings->absolute_form ? h->says_keep_alive : h->keep_alive;
 
-    x->attempt.conn->usable_until = UINT64_MAX;
+    x->attempt.conn->usable_until = stays ? UINT64_MAX : 0;
+    if (!stays)
+        return;
     while (http_list_next(&rest, &item)) {
         char digits[12] = "";
 
@@ -100,8 +104,6 @@ static void begin(struct client *c, const struct http_head *h)
         x->close = true;
     bodylog_coded(c, BODYLOG_ANSWER, http_coding(h));
     note_keep_alive(x, h, reactor_now(c->worker->reactor));
-    if (!h->keep_alive)
-        x->attempt.conn->usable_until = 0;
     put_head(c, h, in);
 }
 

@@ -68,6 +68,8 @@ void forward_request(struct http_out *o, const struct http_head *h, const struct
         http_put_field(o, SPAN("Proxy-Authorization"), span_of(s->proxy_credentials));
     if (s->timeouts.keepalive.ms == 0)
         http_put_field(o, SPAN("Connection"), SPAN("close"));
+    else if (s->absolute_form)
+        http_put_field(o, SPAN("Connection"), SPAN("keep-alive"));
 }
 
 void forward_framing(struct http_out *o, enum http_framing framing, uint64_t length)

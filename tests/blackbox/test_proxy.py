@@ -245,8 +245,8 @@ def test_no_proxy_and_none_are_heeded(trusting, tls_upstream, out, good):
 class Absolute(Scripted):
     """A proxy that passes on requests, or answers them itself."""
 
-    def __init__(self, port, answer=None):
-        self.upstream, self.answer = port, answer
+    def __init__(self, port, answer=None, fields=("Connection: keep-alive",)):
+        self.upstream, self.answer, self.fields = port, answer, fields
         super().__init__(self.pass_on)
 
     def pass_on(self, conn, n):
@@ -258,7 +258,7 @@ class Absolute(Scripted):
                 conn.send(self.answer)
                 continue
             upstream = connect(self.upstream)
-            conn.send(ok(upstream.send(post(r.body)).response().body))
+            conn.send(ok(upstream.send(post(r.body)).response().body, *self.fields))
             upstream.close()
 
 
@@ -277,6 +277,16 @@ def test_absolute_form(proxy, scripted, out, user):
         assert r.target == f"http://api.plain.invalid:{u.port}/base/v1/chat/completions?x=1"
         assert r.get("host") == f"api.plain.invalid:{u.port}" and r.get("authorization") == "Bearer k"
         assert r.get("proxy-authorization") == (BASIC if user else None)
+        assert r.get("connection") == "keep-alive"
+
+
+def test_absolute_form_and_a_proxy_that_does_not_say_it_stays(proxy, scripted, out):
+    """tinyproxy closes after every answer and says nothing of it: a second request must not meet that."""
+    u = scripted(answering(ok(b"{}")))
+    via = out(Absolute(u.port, fields=()))
+    c = proxy(u.url, upstream={"proxy": via.url}).connect()
+    assert [c.send(post()).response().status for _ in range(3)] == [200] * 3
+    assert len(via.conns) == 3
 
 
 @pytest.mark.parametrize("user", [None, USER])

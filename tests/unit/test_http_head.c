@@ -70,18 +70,20 @@ static const struct {
     const char *text, *reason;
     int status;
     int64_t length;
-    bool keep_alive;
+    bool keep_alive, says_so;
 } good_responses[] = {
-    { OK "\r\n", "OK", 200, -1, true },
-    { "HTTP/1.1 200\r\n\r\n", "", 200, -1, true },
-    { "HTTP/1.1 200 \r\n\r\n", "", 200, -1, true },
-    { "HTTP/1.1 200  \xC3\xA4\t!\r\n\r\n", " \xC3\xA4\t!", 200, -1, true },
-    { "HTTP/1.0 999 x\r\n\r\n", "x", 999, -1, false },
-    { "HTTP/1.0 200 OK\r\nConnection: keep-alive\r\n\r\n", "OK", 200, -1, true },
-    { "HTTP/1.1 100 Continue\r\n\r\n", "Continue", 100, -1, true },
-    { OK "Connection: close\r\nContent-Length: 5\r\n\r\n", "OK", 200, 5, false },
-    { OK "transfer-encoding: chunked\r\n\r\n", "OK", 200, -2, true },
-    { OK "Host: a, b\r\nHost: c\r\nExpect: nothing\r\n\r\n", "OK", 200, -1, true },
+    { OK "\r\n", "OK", 200, -1, true, false },
+    { "HTTP/1.1 200\r\n\r\n", "", 200, -1, true, false },
+    { "HTTP/1.1 200 \r\n\r\n", "", 200, -1, true, false },
+    { "HTTP/1.1 200  \xC3\xA4\t!\r\n\r\n", " \xC3\xA4\t!", 200, -1, true, false },
+    { "HTTP/1.0 999 x\r\n\r\n", "x", 999, -1, false, false },
+    { "HTTP/1.0 200 OK\r\nConnection: keep-alive\r\n\r\n", "OK", 200, -1, true, true },
+    { "HTTP/1.1 100 Continue\r\n\r\n", "Continue", 100, -1, true, false },
+    { OK "Connection: close\r\nContent-Length: 5\r\n\r\n", "OK", 200, 5, false, false },
+    { OK "transfer-encoding: chunked\r\n\r\n", "OK", 200, -2, true, false },
+    { OK "Host: a, b\r\nHost: c\r\nExpect: nothing\r\n\r\n", "OK", 200, -1, true, false },
+    { OK "Connection: x, Keep-Alive\r\n\r\n", "OK", 200, -1, true, true },
+    { OK "Connection: keep-alive\r\nConnection: close\r\n\r\n", "OK", 200, -1, false, false },
 };
 
 static void responses_are_understood(void **state)
@@ -99,7 +101,7 @@ static void responses_are_understood(void **state)
         assert_int_equal(http_response_parse(&head, in, MAX, 0), in.n);
         if (!span_eq(head.reason, span_of(good_responses[i].reason)) || head.status != good_responses[i].status ||
             head.content_length != (length < 0 ? -1 : length) || head.chunked != (length == -2) ||
-            head.keep_alive != good_responses[i].keep_alive)
+            head.keep_alive != good_responses[i].keep_alive || head.says_keep_alive != good_responses[i].says_so)
             fail_msg("%s: misunderstood", in.p);
     }
 }
