@@ -149,7 +149,7 @@ static size_t take_head(struct client *c, struct span in)
     }
     c->head_seen = 0;
     if (n < 0) {
-        exchange_refuse(c, failure_of_status(w->head.fault->status), w->head.fault->why);
+        exchange_refuse(c, &w->head, failure_of_status(w->head.fault->status), w->head.fault->why);
         return in.n;
     }
     return (size_t)n + exchange_begin(c, (size_t)n, span_skip(in, (size_t)n));
@@ -273,7 +273,7 @@ static void on_timer(struct timer *t)
     struct client *c = container_of(t, struct client, timer);
 
     if (c->phase == CLIENT_HEAD && c->in.end > 0)
-        exchange_refuse(c, FAIL_REQUEST_TIMEOUT, "the request's head did not come in time");
+        exchange_refuse(c, NULL, FAIL_REQUEST_TIMEOUT, "the request's head did not come in time");
     else if (c->phase == CLIENT_EXCHANGE && c->out.bytes == 0 && c->x.answer == ANSWER_WAIT)
         exchange_fail(c, FAIL_REQUEST_TIMEOUT, "the request's body did not come in time");
     else
@@ -286,7 +286,7 @@ static void on_timer(struct timer *t)
 /* Beyond the limit a client is told so, and those that are being told are limited too. */
 static void refuse_full(struct client *c)
 {
-    exchange_refuse(c, FAIL_OVERLOADED, "the proxy has as many connections as it may have");
+    exchange_refuse(c, NULL, FAIL_OVERLOADED, "the proxy has as many connections as it may have");
     client_settle(c, false, false);
 }
 

@@ -10,13 +10,12 @@ static bool is_wildcard(const struct conf *c)
 
 const char *cors_origin(const struct conf *c, const struct http_head *h)
 {
-    const struct http_field *origin = http_find(h, HTTP_ORIGIN);
+    const struct http_field *origin = h ? http_find(h, HTTP_ORIGIN) : NULL;
+    bool partial = !h || h->fault;
 
-    if (!origin)
-        return NULL;
     if (is_wildcard(c))
-        return "*";
-    for (unsigned i = 0; i < c->access.n_cors_origins; i++)
+        return origin || partial ? "*" : NULL;
+    for (unsigned i = 0; i < c->access.n_cors_origins && origin; i++)
         if (span_eq_nocase(span_of(c->access.cors_origins[i]), origin->value))
             return c->access.cors_origins[i];
     return NULL;

@@ -8,7 +8,8 @@
 #include "http/head.h"
 
 /* What a request's origin gets: the value for Access-Control-Allow-Origin ("*", or the origin's own entry of the list, which lives as long
- * as c), or NULL where the request came from no page or from one that is not allowed. */
+ * as c), or NULL where the request came from no page or from one that is not allowed. h may be a head that was refused, or NULL where none came: then
+ * it may have come from a page. */
 const char *cors_origin(const struct conf *c, const struct http_head *h);
 
 /* Writes the fields for an answer or error; origin is what cors_origin gave. Varies by origin only where there is a list. */

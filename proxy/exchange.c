@@ -46,17 +46,23 @@ static void note_head(struct exchange *x, const struct http_head *h)
         x->client_id_n = copy_text(x->client_id, sizeof x->client_id, id->value);
 }
 
-static void reply_options(struct client *c, const struct http_head *h, struct span allow)
+static void reply_health(struct client *c)
 {
-    const struct http_field *asked = http_find(h, HTTP_ACCESS_CONTROL_REQUEST_METHOD);
-    char fields[4096];
     struct http_out o;
 
-    http_out_init(&o, fields, sizeof fields);
+    reply_begin(c, &o, 200);
+    reply_end(c, &o, SPAN("{\"status\":\"ok\"}"));
+}
+
+static void reply_options(struct client *c, const struct http_head *h, struct span allow)
+{
+    struct http_out o;
+
+    reply_begin(c, &o, 204);
     http_put_field(&o, SPAN("Allow"), allow);
-    if (asked)
+    if (http_find(h, HTTP_ACCESS_CONTROL_REQUEST_METHOD))
         cors_put_preflight(&o, h, allow, c->x.cors);
-    reply_send(c, &(struct reply){ .status = 204, .fields = http_out_span(&o) });
+    reply_end(c, &o, SPAN(""));
 }
 
 static void reply_wrong_method(struct client *c, struct span allow)
@@ -75,7 +81,7 @@ static void answer_here(struct client *c, const struct http_head *h, struct rout
     request_abandon(c);
     switch (match.route) {
     case ROUTE_HEALTH:
-        reply_send(c, &(struct reply){ .status = 200, .body = SPAN("{\"status\":\"ok\"}") });
+        reply_health(c);
         break;
     case ROUTE_OPTIONS:
         reply_options(c, h, match.allow);
@@ -123,9 +129,10 @@ size_t exchange_begin(struct client *c, size_t head_n, struct span rest)
     return 0;
 }
 
-void exchange_refuse(struct client *c, enum failure f, const char *why)
+void exchange_refuse(struct client *c, const struct http_head *h, enum failure f, const char *why)
 {
     open_exchange(c);
+    c->x.cors = cors_origin(c->x.settings->conf, h);
     c->x.close = true;
     c->x.request = REQUEST_DISCARD;
     if (f == FAIL_REQUEST_TIMEOUT)

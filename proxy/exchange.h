@@ -108,8 +108,8 @@ struct client {
 /* Begins an exchange with the head in c->worker->head, which was head_n bytes long; rest is what came in after it. Returns how much of rest was used. */
 size_t exchange_begin(struct client *c, size_t head_n, struct span rest);
 
-/* Begins an exchange that has no head to be understood, and answers it with a failure; the connection ends with it. */
-void exchange_refuse(struct client *c, enum failure f, const char *why);
+/* Begins an exchange that has no head to be understood, and answers it with a failure; the connection ends with it. h is what there is of a head, or NULL. */
+void exchange_refuse(struct client *c, const struct http_head *h, enum failure f, const char *why);
 
 /* The exchange cannot go on: the client gets an error of the contract's shape, or sees that its answer was cut. why goes to the client and the log. */
 void exchange_fail(struct client *c, enum failure f, const char *why);

@@ -23,30 +23,32 @@ static void put_common(struct http_out *o, struct client *c)
         http_put_field(o, SPAN("Connection"), SPAN("keep-alive"));
 }
 
-void reply_send(struct client *c, const struct reply *r)
+void reply_begin(struct client *c, struct http_out *o, int status)
+{
+    http_out_init(o, c->worker->text, sizeof c->worker->text);
+    http_put(o, SPAN("HTTP/1.1 "));
+    http_put_uint(o, (uint64_t)status);
+    http_put(o, SPAN(" "));
+    http_put(o, http_reason(status));
+    http_put(o, SPAN("\r\n"));
+    put_common(o, c);
+    c->x.status = status;
+}
+
+void reply_end(struct client *c, struct http_out *o, struct span body)
 {
     struct exchange *x = &c->x;
-    struct http_out o;
     struct iovec iov[2];
     int n = 1;
 
-    http_out_init(&o, c->worker->text, sizeof c->worker->text);
-    http_put(&o, SPAN("HTTP/1.1 "));
-    http_put_uint(&o, (uint64_t)r->status);
-    http_put(&o, SPAN(" "));
-    http_put(&o, http_reason(r->status));
-    http_put(&o, SPAN("\r\n"));
-    put_common(&o, c);
-    http_put(&o, r->fields);
-    if (r->body.n > 0)
-        http_put_field(&o, SPAN("Content-Type"), SPAN("application/json"));
-    if (r->status != 204)
-        http_put_uint_field(&o, SPAN("Content-Length"), r->body.n);
-    http_put(&o, SPAN("\r\n"));
-    iov[0] = (struct iovec){ o.p, o.n };
-    if (r->body.n > 0 && !x->head_only)
-        iov[n++] = (struct iovec){ (char *)r->body.p, r->body.n };
-    x->status = r->status;
+    if (body.n > 0)
+        http_put_field(o, SPAN("Content-Type"), SPAN("application/json"));
+    if (x->status != 204)
+        http_put_uint_field(o, SPAN("Content-Length"), body.n);
+    http_put(o, SPAN("\r\n"));
+    iov[0] = (struct iovec){ o->p, o->n };
+    if (body.n > 0 && !x->head_only)
+        iov[n++] = (struct iovec){ (char *)body.p, body.n };
     x->answer = ANSWER_DONE;
     x->answer_framing = HTTP_LENGTH;
     client_send(c, iov, n);
@@ -56,13 +58,13 @@ void reply_error(struct client *c, enum failure f, struct span message, struct s
 {
     const struct failure_info *info = failure_info(f);
     struct http_error e = { .message = message, .type = span_of(info->type), .code = span_of(info->code) };
-    char body[BODY_MAX], fields[512];
-    struct http_out o, fo;
+    char text[BODY_MAX];
+    struct http_out o, body;
 
-    http_out_init(&o, body, sizeof body);
-    http_put_error(&o, &e);
-    http_out_init(&fo, fields, sizeof fields);
-    http_put(&fo, span_of(info->fields));
-    http_put(&fo, extra);
-    reply_send(c, &(struct reply){ info->status, http_out_span(&fo), http_out_span(&o) });
+    http_out_init(&body, text, sizeof text);
+    http_put_error(&body, &e);
+    reply_begin(c, &o, info->status);
+    http_put(&o, span_of(info->fields));
+    http_put(&o, extra);
+    reply_end(c, &o, http_out_span(&body));
 }

@@ -9,16 +9,14 @@
 
 struct client;
 
-struct reply {
-    int status;
-    struct span fields;                 /* further field lines, each with its CRLF */
-    struct span body;                   /* JSON, or empty */
-};
+/* Begins an answer to the client's exchange: o is its head so far, in the worker's text, which has room for the longest head that came in beside what every answer
+ * has. The caller may add fields. */
+void reply_begin(struct client *c, struct http_out *o, int status);
 
-/* Answers the client's exchange, which is answered then. */
-void reply_send(struct client *c, const struct reply *r);
+/* Ends the head, and sends it with the body, which is JSON or empty. The exchange is answered then. */
+void reply_end(struct client *c, struct http_out *o, struct span body);
 
-/* Answers with an error; extra is further field lines. message may hold any bytes. */
+/* Answers with an error; extra is further field lines, each with its CRLF. message may hold any bytes. */
 void reply_error(struct client *c, enum failure f, struct span message, struct span extra);
 
 #endif

@@ -114,6 +114,18 @@ def test_preflight_comes_before_the_key(p):
     assert r.has_token("access-control-allow-methods", "post")
 
 
+@pytest.mark.parametrize("n", [4000, 4090, 15_000, 60_000])
+def test_a_long_preflight_is_answered_whole(proxy, upstream, n):
+    """An answer that lacks its end would be one with the next answer on the connection."""
+    p = proxy(upstream, server={"max_header_size": "60k"})
+    names = ",".join(f"x-{i}" for i in range(n))[:n - 400].rpartition(",")[0]
+    c = p.connect()
+    r = c.send(head("OPTIONS", PATH, ORIGIN, "Access-Control-Request-Method: POST", "Access-Control-Request-Headers: " + names) +
+               head("GET", "/healthz")).response()
+    assert r.status == 204 and r.get("access-control-allow-headers") == names and r.get("access-control-max-age") == "600"
+    assert c.response("GET").body == b'{"status":"ok"}'
+
+
 def test_preflight_keeps_the_connection(p):
     c = p.connect()
     for _ in range(3):
@@ -127,6 +139,31 @@ def test_errors_and_answers_have_cors_headers(p):
         assert r.get("access-control-allow-origin") == "*", r.raw
 
 
+UNREAD = {
+    400: head("POST", PATH, ORIGIN, "Bad Field: x"),
+    414: head("POST", "/" + 20_000 * "x", ORIGIN),
+    417: head("POST", PATH, "Expect: wonders", ORIGIN),
+    431: head("POST", PATH, "X-Long: " + 20_000 * "x", ORIGIN),
+    501: head("POST", PATH, "Transfer-Encoding: br", ORIGIN),
+    505: head("POST", PATH, ORIGIN, version="2.0"),
+}
+
+
+@pytest.mark.parametrize("status", UNREAD)
+def test_a_page_can_read_why_its_request_was_not_understood(p, status):
+    r = p.ask(UNREAD[status])
+    assert r.status == status and r.get("access-control-allow-origin") == "*"
+
+
+def test_a_page_can_read_that_the_proxy_is_full_or_it_was_slow(proxy, upstream):
+    p = proxy(upstream, server={"max_connections": "1", "header_timeout": "500ms"})
+    slow = p.connect().send(head("POST", PATH, ORIGIN)[:-2])
+    full = p.connect().response()
+    assert full.status == 503 and full.get("access-control-allow-origin") == "*"
+    late = slow.response()
+    assert late.status == 408 and late.get("access-control-allow-origin") == "*"
+
+
 def test_listed_origins(proxy, upstream):
     p = proxy(upstream, access={"cors_origins": "https://app.test, https://other.test"})
     for request in (post("{}", ORIGIN), head("OPTIONS", PATH, ORIGIN, "Access-Control-Request-Method: POST"), head("GET", "/nowhere", ORIGIN)):
@@ -135,6 +172,8 @@ def test_listed_origins(proxy, upstream):
         assert any("origin" in v.lower() for v in r.all("vary"))
     for origin in ("https://evil.test", "https://app.test.evil.test", "null"):
         assert not p.ask(post("{}", f"Origin: {origin}")).has("access-control-allow-origin")
+    assert p.ask(head("POST", PATH, ORIGIN, "Expect: wonders")).get("access-control-allow-origin") == "https://app.test"
+    assert not p.ask(head("POST", PATH, "Origin: null", "Expect: wonders")).has("access-control-allow-origin")
 
 
 def test_no_origins(proxy, upstream):
