@@ -11,6 +11,32 @@ static const char *const endings[] = {
     [END_TIMEOUT] = "timeout",
 };
 
+/* Copies as much of from as there is room for. Returns how much. */
+static size_t copy(char *to, size_t room, struct span from)
+{
+    size_t n = from.n < room ? from.n : room;
+
+    if (n > 0)
+        memcpy(to, from.p, n);
+    return n;
+}
+
+uint8_t access_keep(const struct exchange *x, char *to, size_t room, struct span text)
+{
+    size_t n = 0, at = 0;
+
+    if (text.n <= room)
+        return (uint8_t)copy(to, room, text);
+    while (at < text.n && n < room) {
+        struct span secret = secrets_next(x->settings->secrets, NULL, text, at);
+
+        n += copy(to + n, room - n, (struct span){ text.p + at, (size_t)(secret.p - text.p) - at });
+        n += copy(to + n, room - n, secret.n > 0 ? SPAN("***") : SPAN(""));
+        at = (size_t)(secret.p - text.p) + secret.n;
+    }
+    return (uint8_t)n;
+}
+
 /* Milliseconds from one moment to another; nothing where one of them never came. */
 static void put_ms(struct log *l, const char *name, uint64_t from, uint64_t to)
 {
@@ -29,6 +55,7 @@ void access_log(const struct client *c)
     if (!log_enabled(l, LOG_INFO_LEVEL))
         return;
     log_begin(l, LOG_INFO_LEVEL, NULL);
+    log_mask_too(l, x->settings->secrets);
     log_field(l, "client", span_of(addr_text(&x->from, ip)));
     log_field(l, "key", span_of(x->key ? x->key->label : NULL));
     log_field(l, "method", (struct span){ x->method, x->method_n });

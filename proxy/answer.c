@@ -2,6 +2,7 @@
  * Knows nothing of the request but whether all of it was sent.
  * The interface is proxy/exchange.h; event streams are watched by sse/watch.h. */
 #include "http/error.h"
+#include "proxy/access.h"
 #include "proxy/bodylog.h"
 #include "proxy/cors.h"
 #include "proxy/exchange.h"
@@ -40,8 +41,7 @@ static void note_id(struct exchange *x, struct http_out *o, const struct http_he
     const struct http_field *id = http_find(h, HTTP_X_REQUEST_ID);
 
     if (id && !id->hop) {
-        x->id_n = (uint8_t)(id->value.n < sizeof x->id ? id->value.n : sizeof x->id);
-        memcpy(x->id, id->value.p, x->id_n);
+        x->id_n = access_keep(x, x->id, sizeof x->id, id->value);
         return;
     }
     random_request_id(x->id);

@@ -73,6 +73,7 @@ static void write_line(struct client *c, enum bodylog_side which)
         return;
     outq_copy(&s->kept, text);
     log_begin(l, LOG_INFO_LEVEL, messages[which]);
+    log_mask_too(l, x->settings->secrets);
     log_field(l, "request_id", (struct span){ x->id, x->id_n });
     log_field(l, "client_request_id", (struct span){ x->client_id, x->client_id_n });
     log_number(l, "bytes", s->bytes);

@@ -13,15 +13,6 @@
 
 static struct timer_kind linger_kind = { .ms = 5000 };
 
-static uint8_t copy_text(char *to, size_t room, struct span from)
-{
-    size_t n = from.n < room ? from.n : room;
-
-    if (n > 0)
-        memcpy(to, from.p, n);
-    return (uint8_t)n;
-}
-
 /* An exchange that nothing is known of yet. */
 static void open_exchange(struct client *c)
 {
@@ -40,10 +31,10 @@ static void note_head(struct exchange *x, const struct http_head *h)
 {
     const struct http_field *id = http_find(h, HTTP_X_REQUEST_ID);
 
-    x->method_n = copy_text(x->method, sizeof x->method, h->method);
-    x->path_n = copy_text(x->path, sizeof x->path, h->path);
+    x->method_n = access_keep(x, x->method, sizeof x->method, h->method);
+    x->path_n = access_keep(x, x->path, sizeof x->path, h->path);
     if (id)
-        x->client_id_n = copy_text(x->client_id, sizeof x->client_id, id->value);
+        x->client_id_n = access_keep(x, x->client_id, sizeof x->client_id, id->value);
 }
 
 static void reply_health(struct client *c)

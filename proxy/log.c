@@ -20,6 +20,7 @@
 struct log {
     struct ring *ring;
     struct secrets *secrets;            /* a reference */
+    const struct secrets *more;         /* also masked, in the line under way */
     enum conf_log_level level;
     bool json;
     char *file;                         /* as in the configuration */
@@ -175,22 +176,42 @@ static void put_escaped(struct log *l, struct span v, bool blanks)
     }
 }
 
-/* Puts text with its secrets masked; blanks: it is a sentence and no value. */
-static void put_masked(struct log *l, struct span text, bool blanks)
+/* A stretch of text that may be shown, and whether a secret follows that is shown as "***". */
+struct stretch {
+    struct span plain;
+    bool secret;
+};
+
+/* The next stretch from *at on, of what begins before limit: a secret that ends beyond it is masked as a whole. False at the end. */
+static bool next_stretch(const struct log *l, struct span text, size_t limit, size_t *at, struct stretch *out)
 {
-    size_t at = 0;
+    struct span secret;
+    size_t end;
 
-    while (at < text.n) {
-        struct span secret = secrets_next(l->secrets, text, at);
-        struct span plain = { text.p + at, secret.n ? (size_t)(secret.p - text.p) - at : text.n - at };
+    limit = text.n < limit ? text.n : limit;
+    if (*at >= limit)
+        return false;
+    secret = secrets_next(l->secrets, l->more, text, *at);
+    end = (size_t)(secret.p - text.p);
+    out->secret = secret.n > 0 && end < limit;
+    end = end < limit ? end : limit;
+    out->plain = (struct span){ text.p + *at, end - *at };
+    *at = out->secret ? end + secret.n : end;
+    return true;
+}
 
+/* Puts the first limit bytes of text with its secrets masked; blanks: it is a sentence and no value. */
+static void put_masked(struct log *l, struct span text, size_t limit, bool blanks)
+{
+    struct stretch s;
+
+    for (size_t at = 0; next_stretch(l, text, limit, &at, &s);) {
         if (l->json)
-            http_put_json(&l->line, plain);
+            http_put_json(&l->line, s.plain);
         else
-            put_escaped(l, plain, blanks);
-        if (secret.n > 0)
+            put_escaped(l, s.plain, blanks);
+        if (s.secret)
             http_put(&l->line, SPAN("***"));
-        at += plain.n + secret.n;
     }
 }
 
@@ -209,7 +230,7 @@ void log_begin(struct log *l, enum conf_log_level level, const char *message)
     if (!message)
         return;
     http_put(&l->line, l->json ? SPAN(",\"message\":\"") : SPAN(" "));
-    put_masked(l, span_of(message), true);
+    put_masked(l, span_of(message), SIZE_MAX, true);
     http_put(&l->line, l->json ? SPAN("\"") : SPAN(""));
 }
 
@@ -222,14 +243,17 @@ static void put_name(struct log *l, const char *name)
 
 void log_field(struct log *l, const char *name, struct span value)
 {
-    if (value.n > FIELD_MAX)
-        value.n = FIELD_MAX;
     put_name(l, name);
     if (!l->json && value.n == 0)
         http_put(&l->line, SPAN("-"));
     http_put(&l->line, l->json ? SPAN("\"") : SPAN(""));
-    put_masked(l, value, false);
+    put_masked(l, value, FIELD_MAX, false);
     http_put(&l->line, l->json ? SPAN("\"") : SPAN(""));
+}
+
+void log_mask_too(struct log *l, const struct secrets *s)
+{
+    l->more = s;
 }
 
 void log_number(struct log *l, const char *name, uint64_t value)
@@ -245,6 +269,7 @@ void log_end(struct log *l)
     http_put(&l->line, l->json ? SPAN("}\n") : SPAN("\n"));
     if (ring_reserve(l->ring, l->line.n))
         ring_add(l->ring, http_out_span(&l->line));
+    l->more = NULL;
 }
 
 /* How much of s may be escaped at once: a window that does not end within a character. */
@@ -277,25 +302,17 @@ static size_t put_windows(struct log *l, struct span text, bool count)
     return all;
 }
 
-/* Secrets that begin before limit are masked to their end, beyond it. */
 static size_t put_long(struct log *l, struct span text, size_t limit, bool count)
 {
-    size_t all = 0, at = 0;
+    size_t all = 0;
+    struct stretch s;
 
-    while (at < text.n && at < limit) {
-        struct span secret = secrets_next(l->secrets, text, at);
-        size_t end = secret.n ? (size_t)(secret.p - text.p) : text.n;
-        bool hidden = secret.n > 0 && end < limit;
+    for (size_t at = 0; next_stretch(l, text, limit, &at, &s);) {
+        struct span mask = s.secret ? SPAN("***") : SPAN("");
 
-        end = end < limit ? end : limit;
-        all += put_windows(l, (struct span){ text.p + at, end - at }, count);
-        at = end;
-        if (!hidden)
-            continue;
+        all += put_windows(l, s.plain, count) + mask.n;
         if (!count)
-            ring_add(l->ring, SPAN("***"));
-        all += 3;
-        at += secret.n;
+            ring_add(l->ring, mask);
     }
     return all;
 }
@@ -306,11 +323,12 @@ void log_end_long(struct log *l, const char *name, struct span text, size_t limi
 
     put_name(l, name);
     http_put(&l->line, SPAN("\""));
-    if (!ring_reserve(l->ring, l->line.n + put_long(l, text, limit, true) + tail.n))
-        return;
-    ring_add(l->ring, http_out_span(&l->line));
-    put_long(l, text, limit, false);
-    ring_add(l->ring, tail);
+    if (ring_reserve(l->ring, l->line.n + put_long(l, text, limit, true) + tail.n)) {
+        ring_add(l->ring, http_out_span(&l->line));
+        put_long(l, text, limit, false);
+        ring_add(l->ring, tail);
+    }
+    l->more = NULL;
 }
 
 void log_say(struct log *l, enum conf_log_level level, const char *format, ...)

@@ -48,6 +48,9 @@ void log_flush(struct log *l);
 /* Starts a line. message may be NULL. Every line begun must be ended; only one is under way at a time. */
 void log_begin(struct log *l, enum conf_log_level level, const char *message);
 
+/* Masks these secrets, too, in the rest of the line, which tells of an exchange that began when they were in force. */
+void log_mask_too(struct log *l, const struct secrets *s);
+
 /* Adds a field; bytes that are not printable ASCII are escaped. Empty values are written as "-" (text) or "" (JSON). */
 void log_field(struct log *l, const char *name, struct span value);
 

@@ -147,21 +147,23 @@ static size_t token_at(struct span text, size_t at)
 }
 
 /* Where the longest secret at `at` ends; `at` itself if there is none. */
-static size_t end_of_secret(const struct secrets *s, struct span text, size_t at)
+static size_t end_of_secret(const struct secrets *s, const struct secrets *more, struct span text, size_t at)
 {
-    size_t known = s ? known_at(s, text, at) : 0, token = token_at(text, at);
+    size_t longest = token_at(text, at), known = s ? known_at(s, text, at) : 0;
 
-    return at + (known > token ? known : token);
+    longest = known > longest ? known : longest;
+    known = more && more != s ? known_at(more, text, at) : 0;
+    return at + (known > longest ? known : longest);
 }
 
-struct span secrets_next(const struct secrets *s, struct span text, size_t from)
+struct span secrets_next(const struct secrets *s, const struct secrets *more, struct span text, size_t from)
 {
     size_t end = from;
 
-    while (from < text.n && (end = end_of_secret(s, text, from)) == from)
+    while (from < text.n && (end = end_of_secret(s, more, text, from)) == from)
         from++;
     for (size_t at = from + 1; at < end; at++) {
-        size_t other = end_of_secret(s, text, at);
+        size_t other = end_of_secret(s, more, text, at);
 
         end = other > end ? other : end;
     }

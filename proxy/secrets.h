@@ -20,14 +20,14 @@ struct secrets *secrets_hold(struct secrets *s);
 void secrets_free(struct secrets *s);
 
 /* The first secret that begins at or after offset from (text.n at most), as a span of text; with n == 0, at the end of text, if there is
- * none. Going through a text, the next call goes on where this secret ends. A secret is
- *   - what secrets_make gathered, anywhere; but where it has less than four bytes, only if no letter or digit stands beside it. Also as
+ * none. Going through a text, the next call goes on where this secret ends. Either of s and more may be NULL. A secret is
+ *   - what secrets_make gathered, for s or for more, anywhere; but where it has less than four bytes, only if no letter or digit stands beside it. Also as
  *     JSON would write it: with a backslash before quotes and backslashes, and with or without one before every slash (RFC 8259, 7);
  *   - what follows "Bearer" in any case and one or more blanks, up to a blank, double quote, backslash, comma, control character or the
- *     end of text (RFC 6750, 2.1). This is found even if s is NULL.
+ *     end of text (RFC 6750, 2.1). This is found even without s and more.
  * Of those that begin at the same place the longest counts, and secrets that overlap are one: no part of any is outside of what is
  * returned. */
-struct span secrets_next(const struct secrets *s, struct span text, size_t from);
+struct span secrets_next(const struct secrets *s, const struct secrets *more, struct span text, size_t from);
 
 /* The length of the longest secret, as it may stand in a text; 0 for NULL. A text that is cut may end within a secret: who shows its
  * first n bytes needs n plus this many to find all that begin there. */

@@ -179,6 +179,23 @@ def test_secrets_are_masked_wherever_they_turn_up(proxy, scripted, format):
     assert p.log().count("***") >= 7 and "tail" in p.log()
 
 
+LONG_KEY = "sk-proj-" + "AbCdEfGh12" * 16       # real ones are as long as this
+
+
+@pytest.mark.parametrize("format", ["text", "json"])
+def test_long_keys_do_not_show_in_short_fields(proxy, scripted, format):
+    u = scripted(answering(ok(b"{}", f"x-request-id: {LONG_KEY}")))
+    p = proxy(u, log={"format": format}, api_keys={"front-key-1" * 7: LONG_KEY})
+    p.ask(post("{}", "Authorization: Bearer " + "front-key-1" * 7, "x-request-id: " + "front-key-1" * 7))
+    p.ask(head("GET", "/" + 30 * "x" + "/" + LONG_KEY))
+    p.ask(head("GET", "/x/" + "front-key-1" * 7 + "/y", "x-request-id: Bearer " + 50 * "t"))
+    p.ask(head(LONG_KEY, "/z"))
+    line_of(p, r"/z\b")
+    for piece in ("sk-", "front-", "ttt"):
+        assert piece not in p.log()
+    assert p.log().count("***") == 6
+
+
 @pytest.mark.parametrize("extra", range(0, 40))
 def test_no_secret_is_cut_in_two(shared_proxy, upstream, extra):
     """A key that begins before body_limit and ends behind it."""

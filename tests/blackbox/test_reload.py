@@ -54,6 +54,25 @@ def test_new_requests_get_the_new_settings(reloading, scripted):
     assert "-key-1" not in p.log() and "real-" not in p.log()
 
 
+def test_an_answer_under_way_does_not_show_the_old_key(reloading, scripted):
+    """Keys are changed when they have leaked; then of all times the answers that quote them are on their way."""
+    go = threading.Event()
+
+    def handler(conn, n):
+        conn.request()
+        conn.send(b"HTTP/1.1 401 No\r\nContent-Length: 70\r\n\r\nIncorrect API key provided: real-old")
+        go.wait(10)
+        conn.send(b"-0123, and not new-key-0123.......")
+    p = reloading(scripted(handler), api_keys={"front-old-0123": "real-old-0123"}, log={"log_responses": "yes"})
+    c = p.connect().send(post("{}", "Authorization: Bearer front-old-0123", "x-request-id: front-old-0123"))
+    c.response_head()
+    p.reload(api_keys={"front-new-0123": "new-key-0123"})
+    go.set()
+    assert p.wait_log("answer body .*")[0].endswith('provided: ***, and not ***......."')
+    p.wait_log("status=401")
+    assert "0123" not in p.log()
+
+
 def test_streams_under_way_keep_the_old_settings(reloading, scripted):
     go = threading.Event()
 

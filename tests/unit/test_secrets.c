@@ -26,7 +26,7 @@ static const char *masked(const struct secrets *s, const char *text, char *out)
     char *copy = guard_end(text, n);
 
     for (;;) {
-        struct span all = { copy, n }, found = secrets_next(s, all, from);
+        struct span all = { copy, n }, found = secrets_next(s, NULL, all, from);
         size_t at = (size_t)(found.p - copy);
 
         assert_true(at >= from && at + found.n <= n);
@@ -132,7 +132,7 @@ static void test_bearer_tokens(void **state)
 
     (void)state;
     check_all(NULL, cases, sizeof cases / sizeof *cases);
-    assert_int_equal(secrets_next(NULL, (struct span){ NULL, 0 }, 0).n, 0);
+    assert_int_equal(secrets_next(NULL, NULL, (struct span){ NULL, 0 }, 0).n, 0);
     assert_int_equal(secrets_longest(NULL), 0);
     secrets_free(NULL);
 }
@@ -207,7 +207,7 @@ static void test_a_text_that_is_cut(void **state)
 
     (void)state;
     for (size_t shown = 6; shown <= 14; shown++) {
-        struct span found = secrets_next(s, (struct span){ text, shown + secrets_longest(s) }, 0);
+        struct span found = secrets_next(s, NULL, (struct span){ text, shown + secrets_longest(s) }, 0);
 
         assert_ptr_equal(found.p, text + 5);
         assert_int_equal(found.n, 9);
@@ -283,7 +283,7 @@ static void expect_as_marked(const struct secrets *s, const char *text, const si
     size_t n = strlen(text), at = 0;
 
     for (;;) {
-        struct span found = secrets_next(s, (struct span){ text, n }, at);
+        struct span found = secrets_next(s, NULL, (struct span){ text, n }, at);
         size_t end;
 
         while (at < n && reach[at] == 0)
@@ -297,6 +297,29 @@ static void expect_as_marked(const struct secrets *s, const char *text, const si
             return;
         at = end;
     }
+}
+
+/* Of two sets, each finds its own, and what overlaps is one. */
+static void test_two_sets(void **state)
+{
+    static struct conf_key old[] = { { .client = (char *)"old-key", .upstream = (char *)"sk-abc" } };
+    static struct conf_key fresh[] = { { .client = (char *)"key-sk-a", .upstream = (char *)"sk-abcdef" } };
+    static const char text[] = "x old-key-sk-abcdefg sk-abc";
+    struct secrets *a = make(&(struct conf){ .keys = old, .n_keys = 1 }), *b = make(&(struct conf){ .keys = fresh, .n_keys = 1 });
+    const struct secrets *pairs[][2] = { { a, b }, { b, a } };
+
+    (void)state;
+    for (int i = 0; i < 2; i++) {
+        struct span found = secrets_next(pairs[i][0], pairs[i][1], SPAN(text), 0);
+
+        assert_ptr_equal(found.p, text + 2);
+        assert_int_equal(found.n, strlen("old-key-sk-abcdef"));
+        found = secrets_next(pairs[i][0], pairs[i][1], SPAN(text), 2 + found.n);
+        assert_ptr_equal(found.p, text + strlen("x old-key-sk-abcdefg "));
+        assert_int_equal(found.n, strlen("sk-abc"));
+    }
+    secrets_free(a);
+    secrets_free(b);
 }
 
 static void test_random_texts(void **state)
@@ -366,6 +389,7 @@ int main(void)
         cmocka_unit_test(test_one_text_of_two_keys),
         cmocka_unit_test(test_api_key_and_proxy_credentials),
         cmocka_unit_test(test_a_text_that_is_cut),
+        cmocka_unit_test(test_two_sets),
         cmocka_unit_test(test_random_texts),
         cmocka_unit_test(test_many_keys),
     };
