@@ -32,7 +32,9 @@ static void print_listen(FILE *to, const struct conf *c)
 {
     for (unsigned i = 0; i < c->server.n_listen; i++) {
         const struct conf_listen *l = &c->server.listen[i];
-        fprintf(to, "%s%s%s", i ? ", " : "", l->text, l->proxy_protocol ? " proxy_protocol" : "");
+        fputs(i ? ", " : "", to);
+        print_text(to, l->text);
+        fputs(l->proxy_protocol ? " proxy_protocol" : "", to);
         if (l->is_unix)
             fprintf(to, " mode=%04o", l->mode);
     }
@@ -148,7 +150,10 @@ static void print_keys(FILE *to, const struct conf *c)
 
 void conf_print(const struct conf *c, FILE *to)
 {
-    fprintf(to, "; the configuration in force, from %s\n\n", c->file ? c->file : "the environment and the built-in defaults");
+    fprintf(to, "; the configuration in force, from %s\n", c->file ? c->file : "the environment and the built-in defaults");
+    if (!c->upstream.tls_verify)
+        fprintf(to, "; WARNING: tls_verify = no: nobody checks who %s is, and whoever answers gets the keys\n", c->upstream.base_url.text);
+    putc('\n', to);
     print_section(to, c, "server");
     putc('\n', to);
     print_section(to, c, "upstream");

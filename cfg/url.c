@@ -196,6 +196,15 @@ static int take_path(struct conf_url *u, struct span path, enum conf_url_kind ki
     return u->path ? 0 : -ENOMEM;
 }
 
+/* What curl reads otherwise than a file is written as the file would have it. */
+static char *from_environment(const struct conf_url *u)
+{
+    bool v6 = strchr(u->host, ':');
+    char *out = NULL;
+    int n = asprintf(&out, "%s://%s%s%s%s:%u", u->scheme, u->user ? "***@" : "", v6 ? "[" : "", u->host, v6 ? "]" : "", (unsigned)u->port);
+    return n < 0 ? NULL : out;
+}
+
 /* The URL with its credentials masked: the only form that is kept for logs. */
 static char *masked(struct span text, bool credentials)
 {
@@ -225,7 +234,7 @@ static int parse_parts(struct conf_url *u, struct span text, enum conf_url_kind 
         return rc;
     if (port.n && (rc = take_port(u, span_skip(port, 1), why)) < 0)
         return rc;
-    u->text = masked(text, u->user != NULL);
+    u->text = kind == URL_PROXY_ENV ? from_environment(u) : masked(text, u->user != NULL);
     if (!u->text)
         return -ENOMEM;
     return take_path(u, slash ? span_skip(rest, (size_t)(slash - rest.p)) : SPAN(""), kind, why);

@@ -32,10 +32,10 @@ static const struct good {
     { URL_PROXY, "socks5://u@[::1]", "socks5", "::1", 1080, "", "u", "", "socks5://***@[::1]" },
     { URL_PROXY, "SOCKS5H://a%40b:p%3A%2f%20x:y@h:9", "socks5h", "h", 9, "", "a@b", "p:/ x:y", "SOCKS5H://***@h:9" },
     { URL_PROXY, "http://u:p@x@h", "http", "h", 80, "", "u", "p@x", "http://***@h" },
-    { URL_PROXY_ENV, "proxy:3128", "http", "proxy", 3128, "", NULL, NULL, NULL },
-    { URL_PROXY_ENV, "u:p@proxy", "http", "proxy", 1080, "", "u", "p", "***@proxy" },
-    { URL_PROXY_ENV, "http://proxy/some/path", "http", "proxy", 1080, "", NULL, NULL, NULL },
-    { URL_PROXY_ENV, "https://proxy", "https", "proxy", 443, "", NULL, NULL, NULL },
+    { URL_PROXY_ENV, "proxy:3128", "http", "proxy", 3128, "", NULL, NULL, "http://proxy:3128" },
+    { URL_PROXY_ENV, "u:p@proxy", "http", "proxy", 1080, "", "u", "p", "http://***@proxy:1080" },
+    { URL_PROXY_ENV, "http://[::1]/some/path", "http", "::1", 1080, "", NULL, NULL, "http://[::1]:1080" },
+    { URL_PROXY_ENV, "https://proxy", "https", "proxy", 443, "", NULL, NULL, "https://proxy:443" },
 };
 
 static void same(const char *a, const char *b)
