@@ -56,38 +56,22 @@ static enum exit_code complain(enum exit_code code, const char *what, int err)
     return code;
 }
 
-/* What is made of the configuration is part of its check: the CA file and the user, for two. */
-static enum exit_code check(struct settings **out, struct conf *c)
+/* What other rooms know to be wrong with a configuration. */
+static void check_values(const struct conf *c, struct conf_errors *e)
+{
+    settings_check(c, e);
+    privileges_check(c, e);
+    log_check(c, e);
+}
+
+/* What is made of the configuration is part of its check: the CA file, for one. */
+static enum exit_code make_settings(struct settings **out, struct conf *c)
 {
     int err = settings_make(out, c, stderr);
 
-    if (!err) {
-        int user = privileges_check(c, stderr), log = log_check(c, stderr);
-
-        err = user ? user : log;
-        if (err)
-            settings_release(*out, NULL);
-    }
     if (err == -EINVAL)
         return EXIT_CONFIGURATION;
     return err ? complain(EXIT_RESOURCES, "cannot start", err) : EXIT_FINE;
-}
-
-/* A socket that was handed over is an open door like any other: see check_open_door in cfg/check.c. */
-static bool gives_key_away(const struct conf *c, const struct sockets *inherited)
-{
-    bool key = c->upstream.api_key[0] && c->n_keys == 0 && c->access.n_whitelist == 0;
-
-    for (unsigned i = 0; i < inherited->n && key; i++) {
-        const char *name = inherited->list[i].name;
-
-        if (strncmp(name, "unix:", 5) == 0 || strncmp(name, "127.", 4) == 0 || strncmp(name, "[::1]", 5) == 0)
-            continue;
-        conf_error(stderr, c, conf_line_of(c, "upstream", "api_key"), "upstream", "api_key: whoever can reach %s, which LISTEN_FDS hands over, could use this key",
-                   name);
-        return true;
-    }
-    return false;
 }
 
 /* The sockets of one process, or of n: those that all accept from, and for each worker its own. */
@@ -103,13 +87,13 @@ static int open_sockets(const struct conf *c, struct sockets *shared, struct soc
     return err;
 }
 
-static enum exit_code serve(struct settings *settings, struct log *log, const char *path, struct sockets *shared, struct sockets *own)
+static enum exit_code serve(struct settings *settings, struct log *log, const struct reload_source *from, struct sockets *shared, struct sockets *own)
 {
     struct counters counters = { 0 };
     struct service service = {
-        .settings = settings, .log = log, .path = path, .sockets = shared, .counters = &counters, .lifeline = -1,
+        .settings = settings, .log = log, .from = from, .sockets = shared, .counters = &counters, .lifeline = -1,
     };
-    struct parent_options options = { .settings = settings, .log = log, .path = path, .shared = shared, .own = own };
+    struct parent_options options = { .settings = settings, .log = log, .from = from, .shared = shared, .own = own };
     bool is_worker = false;
     int err;
 
@@ -131,15 +115,16 @@ static enum exit_code run(struct conf *c, const char *path)
     struct sockets shared = { 0 }, *own = NULL;
     struct log *log = NULL;
     unsigned n = parent_workers(c);
+    struct reload_source from = { .path = path };
     enum exit_code code;
     int err;
 
     signals_hold(true);
-    code = check(&settings, c);
+    code = make_settings(&settings, c);
     if (code != EXIT_FINE)
         return code;
     signal(SIGPIPE, SIG_IGN);
-    err = log_open(&log, c);
+    err = log_open(&log, c, stderr);
     if (!err && n > 1)
         own = calloc(n, sizeof *own);
     if (!err && n > 1 && !own)
@@ -149,7 +134,9 @@ static enum exit_code run(struct conf *c, const char *path)
         goto out;
     }
     log_mask(log, settings->secrets);
-    if (sockets_inherit(&shared, stderr) || gives_key_away(c, &shared)) {
+    err = sockets_inherit(&shared, stderr);
+    sockets_exposed(&shared, from.exposed);
+    if (err || sockets_check_key(c, from.exposed, stderr)) {
         code = EXIT_CONFIGURATION;
         goto out;
     }
@@ -164,7 +151,7 @@ static enum exit_code run(struct conf *c, const char *path)
         goto out;
     }
     service_announce(c, log);
-    code = serve(settings, log, path, &shared, own);
+    code = serve(settings, log, &from, &shared, own);
     settings = NULL;
 out:
     sockets_close(&shared);
@@ -176,16 +163,20 @@ out:
     return code;
 }
 
+/* Everything that could go wrong at the start is tried; the exit code is that of the first thing that would. */
 static enum exit_code test(struct conf *c)
 {
+    enum exit_code log = log_try(c, stderr) ? EXIT_RESOURCES : EXIT_FINE, sockets = sockets_try(c, stderr) ? EXIT_NETWORK : EXIT_FINE;
     struct settings *settings;
-    enum exit_code code = check(&settings, c);
+    enum exit_code code = make_settings(&settings, c);
 
     if (code != EXIT_FINE)
         return code;
     settings_release(settings, NULL);
-    puts("configuration OK");
-    return EXIT_FINE;
+    code = log != EXIT_FINE ? log : sockets;
+    if (code == EXIT_FINE)
+        puts("configuration OK");
+    return code;
 }
 
 static void print_version(void)
@@ -245,7 +236,7 @@ int main(int argc, char **argv)
         fprintf(stderr, "openai-chat-proxy: unexpected argument '%s'; try -h\n", argv[optind]);
         return EXIT_CONFIGURATION;
     }
-    if (conf_load(&c, file, stderr))
+    if (conf_load(&c, file, mode == MODE_RUN || mode == MODE_TEST ? check_values : NULL, stderr))
         return EXIT_CONFIGURATION;
     switch (mode) {
     case MODE_TEST:

@@ -35,7 +35,7 @@ struct conf_key {                       /* of [api_keys] and [key LABEL], in fil
 
 /* A base_url or proxy URL taken apart. */
 struct conf_url {
-    char *text;                         /* as written, credentials masked */
+    char *text;                         /* as written, or as it would be in a file; credentials masked */
     char *scheme;                       /* "http", "https"; for proxies also "socks5", "socks5h"; in lower case */
     char *host;                         /* without brackets, in lower case */
     uint16_t port;                      /* the scheme's own where none is given */
@@ -99,20 +99,26 @@ struct conf {
         -1 = environment */
 };
 
+struct conf_errors;
+
+/* A check by who knows more than this room (the JSON of [defaults], whether a user exists), which adds what is wrong to e with conf_fault (cfg/errors.h). Texts of c
+ * may be NULL where they were wrong already. */
+typedef void conf_checker(const struct conf *c, struct conf_errors *e);
+
 /* Reads the configuration.
  *   path    the file, or NULL: ./proxy.ini, then /etc/openai-chat-proxy/proxy.ini, then the built-in defaults
  *           with OPENAI_BASE_URL and OPENAI_API_KEY
+ *   also    asked for what else is wrong, so that one run tells all; may be NULL
  *   errors  where every error goes, a line each: "FILE:LINE: [section] what is wrong; did you mean 'x'?"
  * Returns 0 with *out, which the caller frees with conf_free; -EINVAL after at least one error was written (*out is NULL
  * then), -ENOMEM. A file that cannot be read is an error of its own, without a line. No secret is ever written to errors. */
-int conf_load(struct conf **out, const char *path, FILE *errors);
+int conf_load(struct conf **out, const char *path, conf_checker *also, FILE *errors);
 
 /* As conf_load for a file that is already open, and without a look at OPENAI_*; name is what the errors call it (copied).
  * in stays open and the caller's. */
 int conf_load_stream(struct conf **out, FILE *in, const char *name, FILE *errors);
 
-/* Writes one more error in the format of conf_load's: for the checks that main makes with other rooms' help, such as the JSON
- * of [defaults] and the user's existence. c->file names the file; line as struct conf_pair has it, or 0 for none.
+/* Writes one more error in the format of conf_load's: for what can only be found out with a configuration that is whole. c->file names the file; line as struct conf_pair has it, or 0 for none.
  * Returns -EINVAL, always. */
 int conf_error(FILE *errors, const struct conf *c, int line, const char *section, const char *fmt, ...)
     __attribute__((format(printf, 5, 6)));

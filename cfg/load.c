@@ -247,7 +247,7 @@ static void free_loader(struct conf_loader *l)
 }
 
 /* Fills c from in (NULL: the environment), reporting to errors. */
-static void fill(struct conf *c, FILE *in, struct conf_errors *errors)
+static void fill(struct conf *c, FILE *in, conf_checker *also, struct conf_errors *errors)
 {
     struct conf_loader l = { .taker.take = take, .c = c, .errors = errors };
     if (in)
@@ -256,10 +256,12 @@ static void fill(struct conf *c, FILE *in, struct conf_errors *errors)
         take_environment(&l);
     take_defaults(&l);
     conf_check(&l);
+    if (also)
+        also(c, errors);
     free_loader(&l);
 }
 
-static int load(struct conf **out, FILE *in, const char *name, FILE *to)
+static int load(struct conf **out, FILE *in, const char *name, conf_checker *also, FILE *to)
 {
     struct conf_errors errors = { .file = name ? name : "environment" };
     struct conf *c = calloc(1, sizeof(*c));
@@ -272,7 +274,7 @@ static int load(struct conf **out, FILE *in, const char *name, FILE *to)
         conf_free(c);
         return -ENOMEM;
     }
-    fill(c, in, &errors);
+    fill(c, in, also, &errors);
     int rc = conf_errors_flush(&errors, to);
     if (rc == 0)
         *out = c;
@@ -283,11 +285,11 @@ static int load(struct conf **out, FILE *in, const char *name, FILE *to)
 
 int conf_load_stream(struct conf **out, FILE *in, const char *name, FILE *errors)
 {
-    return load(out, in, name, errors);
+    return load(out, in, name, NULL, errors);
 }
 
 /* Loads path. -ENOENT, with nothing said, if there is no such file. */
-static int load_file(struct conf **out, const char *path, FILE *errors)
+static int load_file(struct conf **out, const char *path, conf_checker *also, FILE *errors)
 {
     char buffer[8192];                  /* ours, so that it can be wiped: it holds keys */
     *out = NULL;
@@ -299,20 +301,20 @@ static int load_file(struct conf **out, const char *path, FILE *errors)
         return -EINVAL;
     }
     setvbuf(in, buffer, _IOFBF, sizeof(buffer));
-    int rc = load(out, in, path, errors);
+    int rc = load(out, in, path, also, errors);
     fclose(in);
     wipe(buffer, sizeof(buffer));
     return rc;
 }
 
-int conf_load(struct conf **out, const char *path, FILE *errors)
+int conf_load(struct conf **out, const char *path, conf_checker *also, FILE *errors)
 {
-    int rc = load_file(out, path ? path : PATH_HERE, errors);
+    int rc = load_file(out, path ? path : PATH_HERE, also, errors);
     if (rc == -ENOENT && path) {
         fprintf(errors, "%s: cannot be read: %s\n", path, strerror(ENOENT));
         return -EINVAL;
     }
     if (rc == -ENOENT)
-        rc = load_file(out, PATH_SYSTEM, errors);
-    return rc == -ENOENT ? load(out, NULL, NULL, errors) : rc;
+        rc = load_file(out, PATH_SYSTEM, also, errors);
+    return rc == -ENOENT ? load(out, NULL, NULL, also, errors) : rc;
 }

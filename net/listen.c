@@ -5,6 +5,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <libgen.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <string.h>
@@ -59,6 +60,23 @@ int listen_tcp(const struct addr *a, bool reuseport)
     return set_nonblocking(fd) ? fail(fd, -errno) : fd;
 }
 
+int listen_try_tcp(const struct addr *a)
+{
+    struct addr any_port = *a;
+    struct sockaddr_storage ss;
+    socklen_t len;
+    int fd, err;
+
+    any_port.port = 0;
+    len = addr_to_sockaddr(&any_port, &ss);
+    fd = socket(ss.ss_family, SOCK_STREAM, 0);
+    if (fd < 0)
+        return -errno;
+    err = bind(fd, (struct sockaddr *)&ss, len) ? -errno : 0;
+    close(fd);
+    return err;
+}
+
 /* A socket file that nobody accepts from is left over from a process that died. */
 static int remove_stale(const struct sockaddr_un *un)
 {
@@ -96,6 +114,19 @@ int listen_unix(const char *path, unsigned mode)
     if (bind(fd, (struct sockaddr *)&un, sizeof un) || chmod(path, (mode_t)mode) || listen(fd, BACKLOG))
         return fail(fd, -errno);
     return set_nonblocking(fd) ? fail(fd, -errno) : fd;
+}
+
+int listen_try_unix(const char *path)
+{
+    char folder[sizeof ((struct sockaddr_un *)0)->sun_path];
+    struct stat st;
+
+    if (strlen(path) >= sizeof folder)
+        return -ENAMETOOLONG;
+    if (lstat(path, &st) == 0 && !S_ISSOCK(st.st_mode))
+        return -EEXIST;
+    memcpy(folder, path, strlen(path) + 1);
+    return access(dirname(folder), W_OK | X_OK) ? -errno : 0;
 }
 
 /* Accepts one connection, ready for use. Returns the descriptor or a negative errno. */

@@ -2,6 +2,7 @@
  * Knows no HTTP and never waits for a file.
  * The interface is proxy/log.h, the way to the writer proxy/ring.h. */
 #include "proxy/log.h"
+#include "cfg/errors.h"
 #include "http/emit.h"
 #include "proxy/ring.h"
 #include "proxy/secrets.h"
@@ -44,16 +45,29 @@ static size_t ring_room(const struct conf *c)
     return room < RING_SIZE ? RING_SIZE : room > RING_MAX ? RING_MAX : (size_t)room;
 }
 
-int log_check(const struct conf *c, FILE *errors)
+void log_check(const struct conf *c, struct conf_errors *e)
 {
     struct sink *sink = NULL;
-    int err = strcmp(c->log.file, "syslog") == 0 ? sink_open(&sink, c->log.file) : 0;
+    int err = c->log.file && strcmp(c->log.file, "syslog") == 0 ? sink_open(&sink, c->log.file) : 0;
 
     sink_close(sink);
-    return err ? conf_error(errors, c, conf_line_of(c, "log", "file"), "log", "file: there is no syslog daemon here: %s", strerror(-err)) : 0;
+    if (err)
+        conf_fault(e, conf_line_of(c, "log", "file"), "log", "file: there is no syslog daemon here: %s", strerror(-err));
 }
 
-int log_prepare(struct ring **out, const struct log *l, const struct conf *c)
+static int tell(const struct conf *c, int err, FILE *errors)
+{
+    if (err)
+        conf_error(errors, c, conf_line_of(c, "log", "file"), "log", "file: %s cannot be opened: %s", c->log.file, strerror(-err));
+    return err;
+}
+
+int log_try(const struct conf *c, FILE *errors)
+{
+    return tell(c, sink_try(c->log.file), errors);
+}
+
+int log_prepare(struct ring **out, const struct log *l, const struct conf *c, FILE *errors)
 {
     struct sink *sink;
     int err;
@@ -61,7 +75,7 @@ int log_prepare(struct ring **out, const struct log *l, const struct conf *c)
     *out = NULL;
     if (l->file && strcmp(l->file, c->log.file) == 0 && l->room == ring_room(c))
         return 0;
-    err = sink_open(&sink, c->log.file);
+    err = tell(c, sink_open(&sink, c->log.file), errors);
     return err ? err : ring_make(out, ring_room(c), sink);
 }
 
@@ -80,11 +94,11 @@ void log_change(struct log *l, const struct conf *c, struct ring *prepared)
     l->file = file;
 }
 
-int log_open(struct log **out, const struct conf *c)
+int log_open(struct log **out, const struct conf *c, FILE *errors)
 {
     struct log *l = calloc(1, sizeof *l);
     struct ring *ring;
-    int err = l ? log_prepare(&ring, l, c) : -ENOMEM;
+    int err = l ? log_prepare(&ring, l, c, errors) : -ENOMEM;
 
     *out = NULL;
     if (err) {

@@ -12,14 +12,17 @@ struct log;
 struct ring;
 struct secrets;
 
-/* Checks that the log could be opened, as far as that leaves nothing behind. Returns 0, or -EINVAL after writing what is wrong to errors as conf_load does. */
-int log_check(const struct conf *c, FILE *errors);
+/* Checks that there is a syslog daemon where c wants one: a conf_checker. */
+void log_check(const struct conf *c, struct conf_errors *e);
 
-/* Opens the log as the configuration says. Returns 0 with *out, to be closed with log_close, or a negative errno (the file cannot be opened). */
-int log_open(struct log **out, const struct conf *c);
+/* Checks, as far as that leaves nothing behind, that the log of c could be opened. Returns 0, or a negative errno after saying so in errors. */
+int log_try(const struct conf *c, FILE *errors);
 
-/* Prepares for the configuration c: *out is what log_change is to be given, NULL where lines go on to the same place. Returns 0 or a negative errno. */
-int log_prepare(struct ring **out, const struct log *l, const struct conf *c);
+/* Opens the log as the configuration says. Returns 0 with *out, to be closed with log_close, or a negative errno, errors having named a file that cannot be opened. */
+int log_open(struct log **out, const struct conf *c, FILE *errors);
+
+/* Prepares for the configuration c: *out is what log_change is to be given, NULL where lines go on to the same place. Returns as log_open does. */
+int log_prepare(struct ring **out, const struct log *l, const struct conf *c, FILE *errors);
 
 /* Goes on as c says, lines going to what log_prepare gave; those on their way still go to the old place. */
 void log_change(struct log *l, const struct conf *c, struct ring *prepared);

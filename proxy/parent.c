@@ -199,6 +199,7 @@ static void apply(struct parent *p, struct settings *fresh, struct ring *ring)
     for (unsigned i = 0; i < p->n_own; i++)
         close_gone(&p->options->own[i], fresh->conf);
     reload_tell(old, fresh, p->log);
+    service_announce(fresh->conf, p->log);
     settings_release(old, NULL);
     send_all(p, p->n_workers, SIGTERM);
     for (unsigned i = 0; i < p->n_workers; i++)
@@ -210,21 +211,17 @@ static void apply(struct parent *p, struct settings *fresh, struct ring *ring)
 
 static void reload(struct parent *p)
 {
-    struct ring *ring = NULL;
     struct settings *fresh;
-    int err;
+    struct ring *ring;
 
     if (p->ending)
         return;
     notify_reloading();
-    if (reload_read(&fresh, p->settings, p->options->path, p->log) == 0) {
-        err = log_prepare(&ring, p->log, fresh->conf);
-        if (err) {
-            log_say(p->log, LOG_ERROR_LEVEL, "reload: nothing was changed: the log cannot be opened: %s", strerror(-err));
-            settings_release(fresh, NULL);
-        } else {
+    if (reload_read(&fresh, p->settings, p->options->from, p->log) == 0) {
+        if (reload_prepare(&ring, p->settings, fresh, p->log) == 0)
             apply(p, fresh, ring);
-        }
+        else
+            settings_release(fresh, NULL);
     }
     if (!p->worker)
         notify_send("READY=1");
@@ -340,7 +337,7 @@ static int worker_main(struct parent *p, unsigned number)
     struct sockets mine = { 0 }, *shared = p->options->shared;
     struct open_socket o;
     struct service s = {
-        .settings = p->settings, .log = p->log, .path = p->options->path, .sockets = &mine, .counters = &p->counters[number],
+        .settings = p->settings, .log = p->log, .from = p->options->from, .sockets = &mine, .counters = &p->counters[number],
         .of_many = true, .first = number == 0, .lifeline = p->lifeline[0],
     };
     int err;

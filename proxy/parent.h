@@ -15,7 +15,7 @@ unsigned parent_workers(const struct conf *c);
 struct parent_options {
     struct settings *settings;
     struct log *log;
-    const char *path;
+    const struct reload_source *from;
     struct sockets *shared, *own;
 };
 

@@ -2,6 +2,7 @@
  * Knows nothing of what the process does.
  * The interface is proxy/privileges.h. */
 #include "proxy/privileges.h"
+#include "cfg/errors.h"
 
 #include <errno.h>
 #include <grp.h>
@@ -67,17 +68,18 @@ static const char *find_account(struct account *a, const char *text)
     return colon && !find_group(a, colon + 1) ? "there is no such group" : NULL;
 }
 
-int privileges_check(const struct conf *c, FILE *errors)
+void privileges_check(const struct conf *c, struct conf_errors *e)
 {
     const char *why;
     struct account a;
 
-    if (!c->server.user[0])
-        return 0;
+    if (!c->server.user || !c->server.user[0])
+        return;
     why = find_account(&a, c->server.user);
     if (!why && geteuid() != 0 && (geteuid() != a.uid || getegid() != a.gid))
         why = "only root can become another user";
-    return why ? conf_error(errors, c, conf_line_of(c, "server", "user"), "server", "user: '%s': %s", c->server.user, why) : 0;
+    if (why)
+        conf_fault(e, conf_line_of(c, "server", "user"), "server", "user: '%s': %s", c->server.user, why);
 }
 
 static int become(const struct account *a)

@@ -5,8 +5,8 @@
 
 #include "proxy/log.h"
 
-/* Checks that this process could become [server] user. Returns 0, or -EINVAL after writing what is wrong to errors as conf_load does. */
-int privileges_check(const struct conf *c, FILE *errors);
+/* Checks that this process could become [server] user: a conf_checker. */
+void privileges_check(const struct conf *c, struct conf_errors *e);
 
 /* Becomes that user, with its groups, for good; nothing where none is set. Returns 0 or a negative errno. */
 int privileges_drop(const struct conf *c, struct log *log);

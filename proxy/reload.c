@@ -9,6 +9,7 @@
 
 #include <errno.h>
 #include <stdlib.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 /* Collects what others write to a FILE, to be said in the log. */
@@ -47,33 +48,16 @@ static int check_constant(const struct conf *old, const struct conf *fresh, FILE
     return 0;
 }
 
-/* Where several workers will each listen on a new address, it is tried first. */
-static int try_listening(const struct conf *old, const struct conf *fresh, FILE *errors)
-{
-    for (unsigned i = 0; i < fresh->server.n_listen; i++) {
-        const struct conf_listen *l = &fresh->server.listen[i];
-        int fd;
-
-        if (l->is_unix || sockets_find_listen(old, l->text))
-            continue;
-        fd = socket_open(l, true, errors);
-        if (fd < 0)
-            return fd;
-        close(fd);
-    }
-    return 0;
-}
-
-static int read_settings(struct settings **out, const struct settings *old, const char *path, FILE *errors)
+static int read_settings(struct settings **out, const struct settings *old, const struct reload_source *from, FILE *errors)
 {
     struct conf *c;
-    int err = conf_load(&c, path, errors);
+    int err = conf_load(&c, from->path, settings_check, errors);
 
     if (err)
         return err;
     err = check_constant(old->conf, c, errors);
-    if (!err && parent_workers(c) > 1)
-        err = try_listening(old->conf, c, errors);
+    if (!err)
+        err = sockets_check_key(c, from->exposed, errors);
     if (err) {
         conf_free(c);
         return err;
@@ -81,14 +65,14 @@ static int read_settings(struct settings **out, const struct settings *old, cons
     return settings_make(out, c, errors);
 }
 
-int reload_read(struct settings **out, const struct settings *old, const char *path, struct log *log)
+int reload_read(struct settings **out, const struct settings *old, const struct reload_source *from, struct log *log)
 {
     struct report report;
     int err = report_open(&report);
 
     *out = NULL;
     if (!err) {
-        err = read_settings(out, old, path, report.file);
+        err = read_settings(out, old, from, report.file);
         report_close(&report, log, LOG_ERROR_LEVEL, "reload: ");
     }
     if (err)
@@ -108,6 +92,67 @@ void reload_tell(const struct settings *old, const struct settings *fresh, struc
     log_say(log, LOG_INFO_LEVEL, "reload: done, %s", n ? "new requests get the new settings" : "nothing has changed");
 }
 
+/* Where several workers will each listen on a new address, or one of them on a local socket, it is tried first. */
+static int try_listening(const struct conf *old, const struct conf *fresh, FILE *errors)
+{
+    for (unsigned i = 0; i < fresh->server.n_listen; i++) {
+        const struct conf_listen *l = &fresh->server.listen[i];
+        int fd;
+
+        if (sockets_find_listen(old, l->text))
+            continue;
+        fd = socket_open(l, true, errors);
+        if (fd < 0)
+            return fd;
+        close(fd);
+        if (l->is_unix)
+            unlink(l->host);
+    }
+    return 0;
+}
+
+/* Local sockets that stay, with another mode. */
+static int change_modes(const struct conf *old, const struct conf *fresh, FILE *errors)
+{
+    for (unsigned i = 0; i < fresh->server.n_listen; i++) {
+        const struct conf_listen *l = &fresh->server.listen[i], *before = sockets_find_listen(old, l->text);
+
+        if (!l->is_unix || !before || before->mode == l->mode || chmod(l->host, (mode_t)l->mode) == 0)
+            continue;
+        fprintf(errors, "openai-chat-proxy: cannot change the mode of %s: %s\n", l->text, strerror(errno));
+        return -errno;
+    }
+    return 0;
+}
+
+static void tell_failure(struct report *report, struct log *log, int err)
+{
+    if (report->file)
+        report_close(report, log, LOG_ERROR_LEVEL, "reload: ");
+    log_say(log, LOG_ERROR_LEVEL, "reload: nothing was changed: %s", strerror(-err));
+}
+
+int reload_prepare(struct ring **ring, const struct settings *old, const struct settings *fresh, struct log *log)
+{
+    struct report report;
+    int err = report_open(&report);
+
+    *ring = NULL;
+    if (!err)
+        err = try_listening(old->conf, fresh->conf, report.file);
+    if (!err)
+        err = log_prepare(ring, log, fresh->conf, report.file);
+    if (!err)
+        err = change_modes(old->conf, fresh->conf, report.file);
+    if (err) {
+        tell_failure(&report, log, err);
+        ring_free(*ring, 0);
+        return err;
+    }
+    report_close(&report, log, LOG_INFO_LEVEL, "reload: ");
+    return 0;
+}
+
 int reload_apply(struct worker *w, struct settings *fresh)
 {
     struct ring *ring = NULL;
@@ -115,13 +160,16 @@ int reload_apply(struct worker *w, struct settings *fresh)
     int err = report_open(&report);
 
     if (!err)
-        err = log_prepare(&ring, w->log, fresh->conf);
+        err = log_prepare(&ring, w->log, fresh->conf, report.file);
     if (!err)
         err = doors_open(w, fresh->conf, NULL, report.file);
+    if (!err && !w->of_many) {
+        err = change_modes(w->settings->conf, fresh->conf, report.file);
+        if (err)
+            doors_undo(w);
+    }
     if (err) {
-        if (report.file)
-            report_close(&report, w->log, LOG_ERROR_LEVEL, "reload: ");
-        log_say(w->log, LOG_ERROR_LEVEL, "reload: nothing was changed: %s", strerror(-err));
+        tell_failure(&report, w->log, err);
         ring_free(ring, 0);
         settings_release(fresh, w->reactor);
         return err;

@@ -5,7 +5,6 @@
 #include "net/signals.h"
 #include "proxy/door.h"
 #include "proxy/notify.h"
-#include "proxy/reload.h"
 
 #include <errno.h>
 #include <signal.h>
@@ -45,8 +44,10 @@ static void reload(struct serving *s)
     if (!s->service->of_many)
         notify_reloading();
     old = settings_hold(w->settings);
-    if (reload_read(&fresh, old, s->service->path, w->log) == 0 && reload_apply(w, fresh) == 0 && !s->service->of_many)
+    if (reload_read(&fresh, old, s->service->from, w->log) == 0 && reload_apply(w, fresh) == 0 && !s->service->of_many) {
         reload_tell(old, w->settings, w->log);
+        service_announce(w->settings->conf, w->log);
+    }
     settings_release(old, w->reactor);
     if (!s->service->of_many)
         notify_send("READY=1");

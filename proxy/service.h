@@ -3,13 +3,14 @@
 #ifndef PROXY_SERVICE_H
 #define PROXY_SERVICE_H
 
+#include "proxy/reload.h"
 #include "proxy/sockets.h"
 #include "proxy/worker.h"
 
 struct service {
     struct settings *settings;          /* the service's from service_run on */
     struct log *log;                    /* the caller's */
-    const char *path;                   /* of the configuration, as for conf_load */
+    const struct reload_source *from;
     struct sockets *sockets;            /* open already; the service takes them all */
     struct counters *counters;
     bool of_many;                       /* a parent does what concerns all: the service manager, the word on reloads, the files of local sockets */
@@ -20,7 +21,7 @@ struct service {
 /* Serves until it is told to stop. Returns 0, or the negative errno that made it impossible, having said so in the log. */
 int service_run(const struct service *s);
 
-/* Says in the log what the configuration means, at the start. */
+/* Says in the log what the configuration means, at the start and after a reload. */
 void service_announce(const struct conf *c, struct log *log);
 
 /* Says in the log what was done. */

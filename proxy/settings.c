@@ -2,6 +2,7 @@
  * Knows no connections.
  * The interface is proxy/settings.h. */
 #include "proxy/settings.h"
+#include "cfg/errors.h"
 #include "http/emit.h"
 
 #include <errno.h>
@@ -91,38 +92,56 @@ static int make_tls(struct settings *s, FILE *errors)
     return err;
 }
 
+/* Makes the renamer's rules of the aliases and defaults of c, or of one of them alone. Returns as json_rules_make does. */
+static int make_rules(struct json_rules **out, const struct conf *c, const unsigned *only, unsigned *bad, const char **why)
+{
+    unsigned n = c->n_aliases + c->n_defaults;
+    struct json_alias *aliases = calloc(n + 1, sizeof *aliases);
+    struct json_default *defaults = calloc(n + 1, sizeof *defaults);
+    struct json_rules_spec spec = { .aliases = aliases, .defaults = defaults, .top_only = c->upstream.alias_top_only, .bad = bad };
+    int err = aliases && defaults ? 0 : -ENOMEM;
+
+    for (unsigned i = only ? *only : 0; !err && i < (only ? *only + 1 : n); i++) {
+        const struct conf_pair *pair = i < c->n_aliases ? &c->aliases[i] : &c->defaults[i - c->n_aliases];
+
+        if (i < c->n_aliases)
+            aliases[spec.n_aliases++] = (struct json_alias){ span_of(pair->name), span_of(pair->value) };
+        else
+            defaults[spec.n_defaults++] = (struct json_default){ span_of(pair->name), span_of(pair->value) };
+    }
+    if (!err && n > 0)
+        err = json_rules_make(out, &spec, why);
+    free(aliases);
+    free(defaults);
+    return err;
+}
+
 /* Names the entry that the renamer's rules cannot be made of. */
-static int blame(const struct conf *c, unsigned bad, const char *why, FILE *errors)
+static void blame(const struct conf *c, struct conf_errors *e, unsigned bad, const char *why)
 {
     bool alias = bad < c->n_aliases;
     const struct conf_pair *pair = alias ? &c->aliases[bad] : &c->defaults[bad - c->n_aliases];
 
-    return conf_error(errors, c, pair->line, alias ? "field_aliases" : "defaults", "the key '%s' %s", pair->name, why);
+    conf_fault(e, pair->line, alias ? "field_aliases" : "defaults", "the key '%s' %s", pair->name, why);
 }
 
-static int make_rules(struct settings *s, FILE *errors)
+/* Each entry by itself; where those are right, all of them together. */
+void settings_check(const struct conf *c, struct conf_errors *e)
 {
-    const struct conf *c = s->conf;
-    struct json_alias *aliases = calloc(c->n_aliases + 1, sizeof *aliases);
-    struct json_default *defaults = calloc(c->n_defaults + 1, sizeof *defaults);
-    struct json_rules_spec spec = { .aliases = aliases, .n_aliases = c->n_aliases, .defaults = defaults, .n_defaults = c->n_defaults };
+    unsigned n = c->n_aliases + c->n_defaults, bad = 0, faults = 0;
+    struct json_rules *rules = NULL;
     const char *why = NULL;
-    unsigned bad = 0;
-    int err = aliases && defaults ? 0 : -ENOMEM;
 
-    for (unsigned i = 0; !err && i < c->n_aliases; i++)
-        aliases[i] = (struct json_alias){ span_of(c->aliases[i].name), span_of(c->aliases[i].value) };
-    for (unsigned i = 0; !err && i < c->n_defaults; i++)
-        defaults[i] = (struct json_default){ span_of(c->defaults[i].name), span_of(c->defaults[i].value) };
-    spec.top_only = c->upstream.alias_top_only;
-    spec.bad = &bad;
-    if (!err && c->n_aliases + c->n_defaults > 0)
-        err = json_rules_make(&s->rules, &spec, &why);
-    if (err == -EINVAL)
-        blame(c, bad, why, errors);
-    free(aliases);
-    free(defaults);
-    return err;
+    for (unsigned i = 0; i <= n; i++) {
+        const unsigned *only = i < n ? &i : NULL;
+
+        if ((only || faults == 0) && make_rules(&rules, c, only, &bad, &why) == -EINVAL) {
+            blame(c, e, only ? i : bad, why);
+            faults++;
+        }
+        json_rules_free(rules);
+        rules = NULL;
+    }
 }
 
 static int make_list(struct addrset **out, char *const *texts, unsigned n)
@@ -140,15 +159,10 @@ static int make_lists(struct settings *s)
     return err ? err : make_list(&s->trusted, c->access.trusted, c->access.n_trusted);
 }
 
-/* Both were tried, so that one run names all that is wrong. */
-static int first_of(int a, int b)
-{
-    return a ? a : b;
-}
-
 int settings_make(struct settings **out, struct conf *c, FILE *errors)
 {
     struct settings *s = calloc(1, sizeof *s);
+    const char *why;
     int err;
 
     *out = NULL;
@@ -166,7 +180,9 @@ int settings_make(struct settings **out, struct conf *c, FILE *errors)
     if (!err)
         err = secrets_make(&s->secrets, c);
     if (!err)
-        err = first_of(make_rules(s, errors), make_tls(s, errors));
+        err = make_rules(&s->rules, c, NULL, NULL, &why);
+    if (!err)
+        err = make_tls(s, errors);
     if (err) {
         settings_release(s, NULL);
         return err;

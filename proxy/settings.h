@@ -33,7 +33,10 @@ struct settings {
     } timeouts;
 };
 
-/* Makes a generation of c, which belongs to it from now on (also when this fails), with one reference.
+/* Tells what of c no settings can be made of, though each value is what it should be: a conf_checker. */
+void settings_check(const struct conf *c, struct conf_errors *e);
+
+/* Makes a generation of c, which settings_check had nothing to say of, and which belongs to it from now on (also when this fails), with one reference.
  * Returns 0 with *out, -EINVAL after what is wrong was written to errors as conf_load does, or -ENOMEM. */
 int settings_make(struct settings **out, struct conf *c, FILE *errors);
 

@@ -6,7 +6,10 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <libgen.h>
+#include <limits.h>
 #include <poll.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -24,14 +27,39 @@ struct sink {
     char *line;
 };
 
+/* A FIFO that nobody reads yet cannot be opened for writing without waiting for a reader, so there is one for that moment. Lines are lost until there is another. */
+static int open_unread(const char *path, int flags)
+{
+    int reader = open(path, O_RDONLY | O_NONBLOCK | O_NOCTTY), fd = reader < 0 ? -1 : open(path, flags);
+    int err = errno;
+
+    if (reader >= 0)
+        close(reader);
+    errno = err;
+    return fd;
+}
+
 static int open_file(const char *path)
 {
-    int fd = path ? open(path, O_WRONLY | O_APPEND | O_CREAT | O_NOCTTY, 0640) : dup(2);
+    int flags = O_WRONLY | O_APPEND | O_NOCTTY | O_NONBLOCK, fd = path ? open(path, flags | O_CREAT, 0640) : dup(2);
 
+    if (fd < 0 && errno == ENXIO)
+        fd = open_unread(path, flags);
     if (fd < 0)
         return -errno;
     fcntl(fd, F_SETFD, FD_CLOEXEC);
     return fd;
+}
+
+int sink_try(const char *file)
+{
+    char folder[PATH_MAX];
+
+    if (strcmp(file, "stderr") == 0 || strcmp(file, "syslog") == 0 || access(file, W_OK) == 0)
+        return 0;
+    if (errno != ENOENT || snprintf(folder, sizeof folder, "%s", file) >= (int)sizeof folder)
+        return -errno;
+    return access(dirname(folder), W_OK | X_OK) ? -errno : 0;
 }
 
 static int open_syslog(struct sink *s)

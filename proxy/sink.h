@@ -13,6 +13,9 @@ struct sink;
 /* Opens what [log] file says: "stderr", "syslog" or a path. Returns 0 with *out, or a negative errno (the file cannot be opened). */
 int sink_open(struct sink **out, const char *file);
 
+/* Whether sink_open may open that file, or make it in its folder, found out without leaving one behind. Returns 0 or a negative errno. */
+int sink_try(const char *file);
+
 /* True if the lines for it begin with their severity, "<6>" (RFC 5424, 6.2.1). */
 bool sink_wants_severity(const struct sink *s);
 

@@ -13,17 +13,47 @@
 
 #define FIRST_FD 3                      /* SD_LISTEN_FDS_START */
 
-int socket_open(const struct conf_listen *l, bool share, FILE *errors)
+static struct addr address_of(const struct conf_listen *l)
 {
-    struct addr a;
-    int fd;
+    struct addr a = { 0 };
 
-    if (!l->is_unix && addr_parse(&a, span_of(l->host)))
+    if (addr_parse(&a, span_of(l->host)))
         a.port = l->port;
-    fd = l->is_unix ? listen_unix(l->host, l->mode) : listen_tcp(&a, share);
+    return a;
+}
+
+static int told(const struct conf_listen *l, int fd, FILE *errors)
+{
     if (fd < 0)
         fprintf(errors, "openai-chat-proxy: cannot listen on %s: %s\n", l->text, strerror(-fd));
     return fd;
+}
+
+int socket_open(const struct conf_listen *l, bool share, FILE *errors)
+{
+    struct addr a;
+
+    if (l->is_unix)
+        return told(l, listen_unix(l->host, l->mode), errors);
+    a = address_of(l);
+    return told(l, listen_tcp(&a, share), errors);
+}
+
+int sockets_try(const struct conf *c, FILE *errors)
+{
+    int first = 0;
+
+    for (unsigned i = 0; i < c->server.n_listen; i++) {
+        const struct conf_listen *l = &c->server.listen[i];
+        struct addr a = { 0 };
+        int err;
+
+        if (!l->is_unix)
+            a = address_of(l);
+        err = told(l, l->is_unix ? listen_try_unix(l->host) : listen_try_tcp(&a), errors);
+        first = first ? first : err;
+    }
+    return first;
 }
 
 int sockets_add(struct sockets *s, const struct open_socket *o)
@@ -106,7 +136,7 @@ static bool name_socket(int fd, char *name, size_t n)
 
 static int inherit_one(struct sockets *s, int fd, FILE *errors)
 {
-    char name[sizeof "unix:" + 256];
+    char name[SOCKET_NAME_MAX];
 
     if (!name_socket(fd, name, sizeof name)) {
         fprintf(errors, "openai-chat-proxy: descriptor %d of LISTEN_FDS is no listening stream socket\n", fd);
@@ -130,6 +160,28 @@ int sockets_inherit(struct sockets *s, FILE *errors)
     for (int i = 0; i < n && !err; i++)
         err = inherit_one(s, FIRST_FD + i, errors);
     return err;
+}
+
+static bool is_local(const char *name)
+{
+    return strncmp(name, "unix:", 5) == 0 || strncmp(name, "127.", 4) == 0 || strncmp(name, "[::1]", 5) == 0;
+}
+
+void sockets_exposed(const struct sockets *s, char name[SOCKET_NAME_MAX])
+{
+    name[0] = '\0';
+    for (unsigned i = 0; i < s->n && !name[0]; i++)
+        if (s->list[i].inherited && !is_local(s->list[i].name))
+            snprintf(name, SOCKET_NAME_MAX, "%s", s->list[i].name);
+}
+
+/* As check_open_door in cfg/check.c. */
+int sockets_check_key(const struct conf *c, const char *exposed, FILE *errors)
+{
+    if (!exposed[0] || !c->upstream.api_key[0] || c->n_keys > 0 || c->access.n_whitelist > 0)
+        return 0;
+    return conf_error(errors, c, conf_line_of(c, "upstream", "api_key"), "upstream",
+                      "api_key: whoever can reach %s, which LISTEN_FDS hands over, could use this key", exposed);
 }
 
 static unsigned find(const struct sockets *s, const char *name)

@@ -25,6 +25,9 @@ struct sockets {
  * address and the cause in errors. */
 int socket_open(const struct conf_listen *l, bool share, FILE *errors);
 
+/* Checks that the sockets of c could be opened, but for addresses that are in use: opens none of them. Returns 0 or a negative errno after saying in errors what could not. */
+int sockets_try(const struct conf *c, FILE *errors);
+
 /* Adds a copy of o, whose fd belongs to s from now on. On failure (-ENOMEM) fd is closed. */
 int sockets_add(struct sockets *s, const struct open_socket *o);
 
@@ -36,6 +39,14 @@ int sockets_open(struct sockets *s, const struct conf *c, unsigned kinds, bool s
 /* Adds the sockets that LISTEN_FDS hands to this process, and forgets the variables, so that no child believes them to be its own. Returns 0; a negative errno
  * after saying in errors which descriptor is no listening stream socket. */
 int sockets_inherit(struct sockets *s, FILE *errors);
+
+/* Writes the name of the first inherited socket that not only this machine reaches to name, or "" if there is none. */
+#define SOCKET_NAME_MAX 320
+void sockets_exposed(const struct sockets *s, char name[SOCKET_NAME_MAX]);
+
+/* An inherited socket is an open door like any other: returns -EINVAL, errors having said so, if whoever reaches the one that sockets_exposed named could use the
+ * key of c. */
+int sockets_check_key(const struct conf *c, const char *exposed, FILE *errors);
 
 /* True if c says where to listen, and not just the built-in default, which gives way to inherited sockets. */
 bool sockets_named(const struct conf *c);

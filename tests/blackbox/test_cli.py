@@ -69,6 +69,49 @@ def test_check_names_every_error_in_one_run(tmp_path):
     assert f"{path}:9: [upstream]" in text
 
 
+def test_what_other_rooms_know_is_in_the_same_run(tmp_path):
+    text = errors_of(tmp_path, "[log]\nlevel = nope\n[server]\nuser = nosuchuser\n[field_aliases]\na = " + 200 * "x" + "\n" + 200 * "k" + " = b\n"
+                               "[defaults]\na = tru\nb = fals\nc = 1\n")
+    for line, word in ((2, "nope"), (4, "nosuchuser"), (7, "kkkk"), (9, "'a'"), (10, "'b'")):
+        assert re.search(rf"proxy\.ini:{line}: .*{word}", text), text
+    assert "'c'" not in text
+    text = errors_of(tmp_path, "[field_aliases]\nx = y\n[defaults]\nx = 1\ny = 2\n")
+    assert re.search(r"proxy\.ini:[45]: \[defaults\] the key '[xy]'", text)
+
+
+def unlucky(folder):
+    """What -t is to find: lines of [server] or [log], the exit code, and what must be named."""
+    (folder / "plain").touch()
+    (folder / "folder").mkdir()
+    return [
+        (f"[server]\nlisten = unix:{folder}/plain\n", 2, "File exists"),
+        (f"[server]\nlisten = unix:{folder}/no/s\n", 2, "No such file"),
+        ("[server]\nlisten = 203.0.113.9:18080\n", 2, "203.0.113.9:18080"),
+        (f"[log]\nfile = {folder}/no/log\n", 1, f"{folder}/no/log"),
+        (f"[log]\nfile = {folder}/folder\n", 1, f"{folder}/folder"),
+    ]
+
+
+@pytest.mark.parametrize("which", range(5))
+def test_what_would_fail_at_the_start_fails_in_the_check(tmp_path, which):
+    lines, code, word = unlucky(tmp_path)[which]
+    path = ini(tmp_path, "[upstream]\nbase_url = http://127.0.0.1:9\n" + lines)
+    for options in (["-t"], []):
+        r = procs.run(*options, "-c", path)
+        assert r.returncode == code and word in r.stderr, (options, r)
+        assert "OK" not in r.stdout
+    assert sorted(f.name for f in tmp_path.iterdir()) == ["folder", "plain", "proxy.ini"], "nothing is left behind"
+
+
+def test_the_check_minds_no_port_that_is_in_use_and_leaves_nothing(tmp_path):
+    with socket.create_server(("127.0.0.1", 0)) as s:
+        path = ini(tmp_path, f"[upstream]\nbase_url = http://127.0.0.1:9\n[server]\nlisten = 127.0.0.1:{s.getsockname()[1]}, unix:{tmp_path}/s\n"
+                             f"[log]\nfile = {tmp_path}/log\n")
+        r = procs.run("-t", "-c", path)
+    assert r.returncode == 0 and r.stdout == "configuration OK\n" and r.stderr == ""
+    assert [f.name for f in tmp_path.iterdir()] == ["proxy.ini"]
+
+
 @pytest.mark.parametrize("line, where", [
     ("[server]\nlisten = 127.0.0.1:99999\n", 2),
     ("[server]\nmax_body_size = 10Q\n", 2),
@@ -110,6 +153,19 @@ def test_effective_configuration_masks_secrets(tmp_path):
     assert "base_url = http://127.0.0.1:9" in r.stdout
     assert re.search(r"^idle_timeout = ", r.stdout, re.M)
     assert "[server]" in r.stdout and "[key alice]" in r.stdout
+
+
+def test_effective_configuration_gives_the_same(tmp_path):
+    """What the environment says is read otherwise than a file: as curl reads it."""
+    folder = "${" + "x}"
+    text = MINIMAL.replace("127.0.0.1:18999", f"127.0.0.1:18999, unix:/tmp/${folder}.sock")
+    for variable, proxy in (("http://127.0.0.1", "http://127.0.0.1:1080"), ("me:pass@proxy.example:3128", "http://***@proxy.example:3128")):
+        r = procs.run("-T", "-c", ini(tmp_path, text.replace("proxy = none\n", "")), env=procs.clean_env(http_proxy=variable))
+        assert f"proxy = {proxy} " in r.stdout, r
+        again = tmp_path / "again.ini"
+        again.write_text(r.stdout.replace("***", "x"))
+        assert f"listen = 127.0.0.1:18999, unix:/tmp/${folder}.sock " in r.stdout
+        assert procs.run("-t", "-c", again).returncode == 0
 
 
 def test_missing_file():

@@ -263,6 +263,27 @@ def test_lost_lines_are_counted(proxy, upstream, tmp_path):
         p.log_path = p.ini.with_name("stderr")
 
 
+@pytest.mark.parametrize("workers", ["1", "2"])
+def test_a_fifo_without_a_reader_costs_lines_and_nothing_else(proxy, upstream, tmp_path, workers):
+    """Opening it for writing would wait for a reader: at the start, on USR1 and on HUP."""
+    path = tmp_path / "fifo"
+    os.mkfifo(path)
+    p = proxy(upstream, server={"workers": workers}, log={"file": path})
+    for which in (signal.SIGUSR1, signal.SIGHUP, signal.SIGUSR1):
+        p.signal(which)
+        for _ in range(10):
+            assert p.ask(post()).status == 200
+    with open(os.open(path, os.O_RDONLY | os.O_NONBLOCK), "rb", buffering=0) as reader:
+        assert p.ask(post()).status == 200
+        deadline, text = time.monotonic() + 5, b""
+        while b"status=200" not in text and time.monotonic() < deadline:
+            text += reader.read() or b""
+            time.sleep(0.02)
+    assert b"status=200" in text
+    p.signal(signal.SIGTERM)
+    assert p.wait_end(3) == 0
+
+
 def test_a_reader_that_stops_or_goes_costs_no_request(proxy, upstream):
     """Standard error is a pipe that nobody reads, and then nobody has."""
     read, write = os.pipe()

@@ -122,6 +122,19 @@ def test_the_log_says_what_has_changed(reloading, upstream):
     p.wait_log(r"reload: done, nothing has changed")
 
 
+@pytest.mark.parametrize("workers", ["1", "2"])
+def test_a_local_socket_gets_another_mode(reloading, upstream, tmp_path, workers):
+    path = tmp_path / "s"
+    p = reloading(upstream, server={"workers": workers, "listen": f"unix:{path} mode=0666, 127.0.0.1:{{port}}"})
+    assert path.stat().st_mode & 0o777 == 0o666
+    p.reload(server={"workers": workers, "listen": f"unix:{path} mode=0600, 127.0.0.1:{{port}}"})
+    assert path.stat().st_mode & 0o777 == 0o600
+    path.unlink()
+    p.reload(server={"workers": workers, "listen": f"unix:{path} mode=0660, 127.0.0.1:{{port}}"}, expect="nothing was changed")
+    p.wait_log(r"error reload: .*cannot change the mode of unix:.*: No such file")
+    assert p.ask(post()).status == 200
+
+
 def test_listeners_open_and_close_by_difference(reloading, upstream, tmp_path):
     p = reloading(upstream, server={"listen": "127.0.0.1:{port}"})
     other, path = procs.free_port(), tmp_path / "sock"

@@ -22,10 +22,11 @@ class Started:
     """A proxy started by hand, with more say in how."""
 
     def __init__(self, folder, text, before=(), binary=procs.BINARY, **how):
-        (folder / "proxy.ini").write_text(text)
+        self.ini = folder / "proxy.ini"
+        self.ini.write_text(text)
         self.log_path = folder / "stderr"
         with open(self.log_path, "wb") as log:
-            self.process = subprocess.Popen([*before, str(binary), "-c", str(folder / "proxy.ini")], stdin=subprocess.DEVNULL, stdout=log, stderr=log,
+            self.process = subprocess.Popen([*before, str(binary), "-c", str(self.ini)], stdin=subprocess.DEVNULL, stdout=log, stderr=log,
                                             **{"env": procs.clean_env(), **how})
 
     log = procs.Proxy.log
@@ -142,6 +143,22 @@ def test_a_handed_over_socket_gives_no_key_away(activated):
         assert "sk-secret" not in p.log()
 
 
+@pytest.mark.parametrize("workers", [1, 2])
+def test_nor_does_it_after_a_reload(activated, upstream, tmp_path, workers):
+    with listening("0.0.0.0") as a:
+        port, more = a.getsockname()[1], f"[server]\nworkers = {workers}\n"
+        listen = "127.0.0.1:%d" % procs.free_port()
+        p = activated(ini(listen, upstream.url, more + "[api_keys]\nfront-key-1 = sk-secret-1\n"), a)
+        healthy(port)
+        p.ini.write_text(ini(listen, upstream.url, "api_key = sk-secret-1\n" + more))
+        p.process.send_signal(signal.SIGHUP)
+        p.wait_log(r"api_key: whoever can reach 0\.0\.0\.0:\d+, which LISTEN_FDS hands over")
+        p.wait_log("reload: nothing was changed")
+        c = httpraw.connect(port)
+        assert c.send(post()).response().status == 401
+        c.close()
+
+
 # The service manager.
 
 @pytest.mark.parametrize("workers", [1, 2])
@@ -226,6 +243,15 @@ def test_users_that_do_not_exist(tmp_path, flag, user, why):
 
 
 @ROOT_ONLY
+@ROOT_ONLY
+@pytest.mark.parametrize("options", [["-t"], []])
+def test_a_log_that_may_not_be_written_is_named(tmp_path, public, options):
+    (tmp_path / "mine").mkdir(0o755)
+    (tmp_path / "proxy.ini").write_text(ini("127.0.0.1:%d" % procs.free_port(), more=f"[log]\nfile = {tmp_path}/mine/log\n"))
+    r = subprocess.run([public, *options, "-c", tmp_path / "proxy.ini"], stderr=subprocess.PIPE, text=True, timeout=10, **NOBODY)
+    assert r.returncode == 3 and f"proxy.ini:7: [log] file: {tmp_path}/mine/log cannot be opened: Permission denied" in r.stderr
+
+
 def test_who_is_not_root_cannot_become_another(started, public):
     p = started(ini("127.0.0.1:1", more="[server]\nuser = daemon\n"), binary=public, **NOBODY)
     assert p.process.wait(5) == 1

@@ -2,6 +2,7 @@
 import json
 import re
 import shutil
+import signal
 import socket
 import ssl
 import subprocess
@@ -530,6 +531,9 @@ def test_no_verification_warns_and_works(proxy, tls_upstream, authority):
     u = tls_upstream(closing(ok(b"{}", "Connection: close")), cert)
     p = proxy(u, upstream={"tls_verify": "no"})
     p.wait_log(r"warning.*tls_verify = no")
+    assert "; WARNING: tls_verify = no" in procs.run("-T", "-c", p.ini).stdout
+    p.signal(signal.SIGHUP)
+    p.wait_log("reload: done(?:.|\n)*warning tls_verify = no")
     assert [p.ask(post()).status for _ in range(3)] == [200] * 3
     assert [reused for _, reused, _ in u.sessions] == [False, True, True]
 

@@ -229,6 +229,16 @@ def test_a_bad_file_reaches_none(workers, upstream):
     ask_many(p, 20)
 
 
+def test_a_local_socket_that_cannot_be_reaches_none(workers, upstream, tmp_path):
+    """Only one of the workers would find out."""
+    p = workers(upstream, api_keys={"old-key-1": "real-1"})
+    reload(p, upstream.url, expect="nothing was changed", api_keys={"new-key-1": "real-1"},
+           server={"workers": "2", "listen": f"127.0.0.1:{p.port}, unix:{tmp_path}/no/s"})
+    p.wait_log("error reload: .*cannot listen on unix:.*No such file")
+    for key, status in (("old", 200), ("new", 401)):
+        assert {p.ask(post("{}", f"Authorization: Bearer {key}-key-1")).status for _ in range(20)} == {status}
+
+
 def test_the_number_of_workers_may_change(workers, upstream):
     p = workers(upstream)
     reload(p, upstream.url, server={"workers": "4"})

@@ -230,7 +230,7 @@ static struct loaded load_here(const char *path)
     FILE *errors = open_memstream(&l.errors, &size);
     assert_non_null(getcwd(before, sizeof(before)));
     assert_int_equal(chdir(folder), 0);
-    l.rc = conf_load(&l.c, path, errors);
+    l.rc = conf_load(&l.c, path, NULL, errors);
     assert_int_equal(chdir(before), 0);
     fclose(errors);
     return l;
