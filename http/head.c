@@ -261,9 +261,13 @@ const struct http_field *http_find(const struct http_head *h, enum http_name id)
 
 struct span http_coding(const struct http_head *h)
 {
-    for (unsigned i = 0; i < h->n_fields; i++)
-        if (h->fields[i].id == HTTP_CONTENT_ENCODING && !span_eq_nocase(h->fields[i].value, SPAN("identity")))
-            return h->fields[i].value;
+    for (unsigned i = 0; i < h->n_fields; i++) {
+        struct span rest = h->fields[i].value, item;
+
+        while (h->fields[i].id == HTTP_CONTENT_ENCODING && http_list_next(&rest, &item))
+            if (!span_eq_nocase(item, SPAN("identity")))
+                return item;
+    }
     return SPAN("");
 }
 

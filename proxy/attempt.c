@@ -152,6 +152,7 @@ void attempt_end(struct attempt *a, bool reusable)
 
     free(a->why);
     a->why = NULL;
+    a->deaf = true;                     /* nothing may open a connection for the rest of a request */
     if (c && reusable && !a->dial) {
         a->conn = NULL;
         pool_keep(c->pool, c);

@@ -88,6 +88,8 @@ static void advance(struct client *c)
         if (c->phase == CLIENT_EXCHANGE) {
             if (x->ending == END_COMPLETE && owes_bytes(c))
                 x->ending = END_CLIENT_GONE;
+            if (x->answer_framing == HTTP_UNTIL_CLOSE && (x->cut || owes_bytes(c)))
+                reset(c);
             exchange_end(c);
         }
         client_close(c);
@@ -268,6 +270,13 @@ static void on_ready(struct watch *w)
     client_settle(c, progress, false);
 }
 
+/* What is left of the body may come at any time, and would be taken for the next request (RFC 9110, 15.5.9). */
+static void fail_late(struct client *c)
+{
+    c->x.close = true;
+    exchange_fail(c, FAIL_REQUEST_TIMEOUT, "the request's body did not come in time");
+}
+
 static void on_timer(struct timer *t)
 {
     struct client *c = container_of(t, struct client, timer);
@@ -275,7 +284,7 @@ static void on_timer(struct timer *t)
     if (c->phase == CLIENT_HEAD && c->in.end > 0)
         exchange_refuse(c, NULL, FAIL_REQUEST_TIMEOUT, "the request's head did not come in time");
     else if (c->phase == CLIENT_EXCHANGE && c->out.bytes == 0 && c->x.answer == ANSWER_WAIT)
-        exchange_fail(c, FAIL_REQUEST_TIMEOUT, "the request's body did not come in time");
+        fail_late(c);
     else
         c->broken = true;
     if (c->broken && c->phase == CLIENT_EXCHANGE && owes_bytes(c))
@@ -367,8 +376,16 @@ struct client *client_following(const struct client *c)
     return c->next;
 }
 
+/* Whoever is still owed an answer is told; where the upstream has the request already, without a word of trying again. */
 void client_kill(struct client *c)
 {
+    struct exchange *x = &c->x;
+    bool owed = c->phase == CLIENT_EXCHANGE && owes_bytes(c);
+
+    if (owed && x->answer != ANSWER_DONE)
+        exchange_fail(c, x->answer == ANSWER_WAIT && x->attempt.sent ? FAIL_UPSTREAM : FAIL_DRAINING, "the proxy was stopped before the answer was complete");
+    if (owed)
+        x->ending = END_TIMEOUT;
     c->broken = true;
     advance(c);
 }

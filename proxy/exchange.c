@@ -156,12 +156,11 @@ void exchange_fail(struct client *c, enum failure f, const char *why)
     x->ending = ending_of(f);
     if (failure_info(f)->status >= 500)
         log_say(c->worker->log, LOG_WARNING_LEVEL, "%s", why);
-    if (x->answer == ANSWER_BODY) {
+    request_abandon(c);
+    if (x->answer == ANSWER_BODY)
         answer_cut(c, f, why);
-    } else if (x->answer == ANSWER_WAIT) {
-        request_abandon(c);
+    else if (x->answer == ANSWER_WAIT)
         reply_error(c, f, span_of(why), SPAN(""));
-    }
     rewrite_end(c);
     attempt_end(&x->attempt, false);
 }

@@ -21,9 +21,11 @@ void request_abandon(struct client *c)
 
     if (x->request != REQUEST_BODY)
         return;
-    x->request = REQUEST_DISCARD;
-    if (x->rewrite && x->rewrite->ahead > 0)
+    x->request = x->body.done ? REQUEST_DONE : REQUEST_DISCARD;
+    if (x->rewrite && x->rewrite->ahead > 0) {
+        x->request = REQUEST_DISCARD;
         x->close = true;                /* the decoder is ahead of the input that is kept: what follows has no known beginning */
+    }
     if (x->awaits_continue || x->body.framing != HTTP_LENGTH || x->body.left > DISCARD_MAX)
         x->close = true;
 }

@@ -232,9 +232,11 @@ size_t rewrite_feed(struct client *c, struct span in)
         if (renamed < 0)
             return took < 0 ? in.n : used + (size_t)took;
         if ((size_t)renamed < payload.n) {
-            x->rewrite->ahead = (size_t)(took - renamed);
+            size_t until = (size_t)(payload.p + renamed - in.p);    /* a chunk's size line may stand before the payload */
+
+            x->rewrite->ahead = used + (size_t)took - until;
             x->rewrite->ahead_data = payload.n - (size_t)renamed;
-            return used + (size_t)renamed;
+            return until;
         }
         used += (size_t)took;
     }

@@ -204,14 +204,12 @@ struct settings *settings_hold(struct settings *s)
     return s;
 }
 
-void settings_release(struct settings *s, struct reactor *r)
+static void settings_free(struct settings *s)
 {
-    struct timer_kind *kinds = s ? (struct timer_kind *)&s->timeouts : NULL;
+    struct timer_kind *kinds = (struct timer_kind *)&s->timeouts;
 
-    if (!s || --s->refs > 0)
-        return;
-    for (size_t i = 0; r && i < sizeof s->timeouts / sizeof *kinds; i++)
-        timer_kind_forget(r, &kinds[i]);
+    for (size_t i = 0; s->reactor && i < sizeof s->timeouts / sizeof *kinds; i++)
+        timer_kind_forget(s->reactor, &kinds[i]);
     json_rules_free(s->rules);
     key_map_free(s->keys);
     secrets_free(s->secrets);
@@ -226,4 +224,20 @@ void settings_release(struct settings *s, struct reactor *r)
     free_secret(s->proxy_credentials);
     conf_free(s->conf);
     free(s);
+}
+
+static void retired_free(struct retired *r)
+{
+    settings_free(container_of(r, struct settings, retired));
+}
+
+void settings_release(struct settings *s, struct reactor *r)
+{
+    if (!s || --s->refs > 0)
+        return;
+    s->reactor = r;
+    if (r)
+        reactor_retire(r, &s->retired, retired_free);
+    else
+        settings_free(s);
 }

@@ -31,6 +31,8 @@ struct settings {
         struct timer_kind header, body, idle;                   /* of the client's side */
         struct timer_kind dial, answer, silence, keepalive;     /* of the upstream's side */
     } timeouts;
+    struct reactor *reactor;            /* that it is retired in */
+    struct retired retired;
 };
 
 /* Tells what of c no settings can be made of, though each value is what it should be: a conf_checker. */
@@ -43,7 +45,8 @@ int settings_make(struct settings **out, struct conf *c, FILE *errors);
 /* Takes a reference. Returns s. */
 struct settings *settings_hold(struct settings *s);
 
-/* Drops a reference; with the last one the generation goes, its time-out kinds leaving the reactor. NULL is fine. */
+/* Drops a reference; with the last one the generation goes, its time-out kinds leaving the reactor at the end of the turn: a timer may stand in one until then, and the
+ * reactor may be about to go on with the next. r is NULL where there is no reactor. s may be NULL. */
 void settings_release(struct settings *s, struct reactor *r);
 
 #endif

@@ -31,21 +31,22 @@ static size_t skip_blanks(struct span v, size_t at)
     return at;
 }
 
-/* The offset of the value of a member whose quoted name stands at `at`; 0 if that is not what stands there, or if v ends before. */
+static bool is_line_end(char c)
+{
+    return c == '\n' || c == '\r';
+}
+
+/* The offset of the value of a member whose quoted name stands at `at`; 0 if that is not what stands there, or if v ends before. No line begins with a
+ * name, so one at the start of v is behind something that is not known here. */
 static inline size_t value_of(struct span v, size_t at, struct span quoted)
 {
-    if (!has(v, at, quoted) || (at > 0 && v.p[at - 1] == '\\'))
+    if (!has(v, at, quoted) || at == 0 || v.p[at - 1] == '\\' || is_line_end(v.p[at - 1]))
         return 0;
     at = skip_blanks(v, at + quoted.n);
     if (at >= v.n || v.p[at] != ':')
         return 0;
     at = skip_blanks(v, at + 1);
     return at < v.n ? at : 0;
-}
-
-static bool is_line_end(char c)
-{
-    return c == '\n' || c == '\r';
 }
 
 /* A finish_reason of "" is how some servers write null; one that is cut behind its first quote says nothing. */

@@ -231,7 +231,7 @@ def test_a_body_that_stops(quick):
     for raw in (head("POST", PATH, "Content-Length: 100") + b"x", head("POST", PATH, "Transfer-Encoding: chunked") + b"5\r\nhe"):
         c = quick.connect().send(raw)
         r = c.response()
-        assert r.status == 408 and r.error["code"] == "request_timeout"
+        assert r.status == 408 and r.error["code"] == "request_timeout" and r.has_token("connection", "close")
         assert c.gone() < 7
 
 

@@ -6,6 +6,7 @@ import pytest
 
 import httpraw
 from httpraw import STREAM, head, post
+from peers import SSE_HEAD, chunk, delta
 
 
 def refused(p):
@@ -88,6 +89,49 @@ def test_drain_timeout(proxy, upstream):
         got = c.buf
     assert b"[DONE]" not in got
     assert not got.endswith(b"0\r\n\r\n") or b'"error"' in got
+
+
+PLAIN_HEAD = b"HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\nTransfer-Encoding: chunked\r\n\r\n"
+
+
+@pytest.mark.parametrize("twice", [False, True])
+@pytest.mark.parametrize("version", ["1.0", "1.1"])
+@pytest.mark.parametrize("start", [b"", PLAIN_HEAD + chunk(b"part 1"), SSE_HEAD + chunk(delta("part 1"))], ids=["nothing", "plain", "stream"])
+def test_an_answer_that_is_cut_says_so(proxy, scripted, start, version, twice):
+    """By drain_timeout or a second signal: an error, an event, or an end that cannot be taken for one."""
+    def handler(conn, n):
+        conn.request()
+        conn.send(start)
+        conn.gone()
+    p = proxy(scripted(handler), server={"drain_timeout": "30" if twice else "300ms"})
+    c = p.connect().send(post(STREAM, version=version))
+    time.sleep(0.3)
+    p.signal(signal.SIGTERM)
+    if twice:
+        time.sleep(0.1)
+        p.signal(signal.SIGTERM)
+    r = c.response()
+    if not start:
+        assert r.status == 502 and r.get("x-should-retry") == "false" and r.complete
+    elif start.startswith(PLAIN_HEAD):
+        assert r.status == 200 and r.body == b"part 1" and not r.complete
+    else:
+        assert r.complete and r.body.startswith(delta("part 1")) and b'data: {"error":' in r.body and b"[DONE]" not in r.body
+    assert p.wait_end(3) == 0
+    p.wait_log("status=(200|502) .*end=timeout")
+
+
+def test_an_answer_that_nobody_takes_is_cut_visibly(proxy, scripted):
+    """body_timeout is also how long a client may take nothing; one of HTTP/1.0 has only the reset to tell that this was not all."""
+    def handler(conn, n):
+        conn.request()
+        conn.send(PLAIN_HEAD + chunk(b"x" * 60_000) * 200 + b"0\r\n\r\n")
+        conn.gone()
+    p = proxy(scripted(handler), server={"body_timeout": "500ms"})
+    c = p.connect(rcvbuf=4096).send(post(version="1.0"))
+    p.wait_log("status=200 .*end=timeout", 5)
+    r = c.response()
+    assert len(r.body) < 12_000_000 and not r.complete
 
 
 def test_a_second_signal_ends_at_once(proxy, upstream):

@@ -10,15 +10,15 @@ import pytest
 
 import httpraw
 import procs
-from httpraw import STREAM, post
+from httpraw import PATH, STREAM, head, post
 from peers import DONE, FINISH, SSE_HEAD, answering, chunk, delta, ok
 
 
 class Reloading:
     """A proxy whose file can be changed and read anew."""
 
-    def __init__(self, proxy, base, **sections):
-        self.proxy = proxy(base, **sections)
+    def __init__(self, proxy, base, env=None, **sections):
+        self.proxy = proxy(base, env=env, **sections)
         self.base, self.sections, self.count = base if isinstance(base, str) else base.url, sections, 0
 
     def __getattr__(self, name):
@@ -52,6 +52,32 @@ def test_new_requests_get_the_new_settings(reloading, scripted):
     assert c.send(post("{}", "Authorization: Bearer new-key-1")).response().body == b"2", "also on a connection that was there before"
     assert p.ask(post("{}", "Authorization: Bearer old-key-1")).status == 401
     assert "-key-1" not in p.log() and "real-" not in p.log()
+
+
+@pytest.mark.parametrize("mode", ["pool", "silence", "answer", "body", "fault"])
+def test_old_settings_last_as_long_as_their_timers(reloading, scripted, mode):
+    """The last user of a generation lets go of it from within one of its time-outs. A sanitizer sees it; elsewhere what was freed is spoilt."""
+    def handler(conn, n):
+        if mode in ("pool", "silence", "answer"):
+            conn.request()
+        if mode == "pool":
+            time.sleep(0.4)
+            conn.send(ok())
+        elif mode == "silence":
+            conn.send(SSE_HEAD + chunk(delta("x")))
+        conn.gone(8)
+    p = reloading(scripted(handler), env={"GLIBC_TUNABLES": "glibc.malloc.tcache_count=0", "MALLOC_PERTURB_": "165"},
+                  server={"body_timeout": "600ms"}, upstream={"idle_timeout": "600ms", "keepalive_timeout": "600ms", "response_timeout": "600ms"})
+    request = {"body": head("POST", PATH, "Content-Length: 10") + b"{}", "fault": head("POST", PATH, "Transfer-Encoding: chunked") + b"2\r\n{}\r\n"}
+    c = p.connect().send(request.get(mode, post()))
+    time.sleep(0.1)
+    p.reload(server={"body_timeout": "600ms", "idle_timeout": "33"})
+    if mode == "fault":
+        c.send(b"zz\r\n")
+    assert c.response().status == {"pool": 200, "silence": 200, "answer": 504, "body": 408, "fault": 400}[mode]
+    time.sleep(0.9)
+    assert p.process.poll() is None
+    assert p.ask(head("GET", "/healthz"), "GET").status == 200
 
 
 def test_an_answer_under_way_does_not_show_the_old_key(reloading, scripted):

@@ -1,12 +1,14 @@
 """[field_aliases] and [defaults]: what the upstream gets, on bodies of every size and shape."""
 import json
 import os
+import signal
 import socket
 import subprocess
 import time
 
 import pytest
 from httpraw import post, post_chunked
+from peers import ok
 from procs import BINARY
 
 ALIASES = {"model": "model_id", "a": "b", "b": "c"}
@@ -109,6 +111,49 @@ def test_long_bodies_go_out_chunked_and_unharmed(proxy, upstream):
     assert got == body.replace(b'"a": ', b'"b": ')[:-1] + b',"n":1}'
     assert b"transfer-encoding: chunked" in head_sent(p, body)
     assert p.ask(chunked(body, 50_000)).body == got
+
+
+NUMBERED = b'{"model":"q","messages":"' + b"".join(b"%07d " % i for i in range(60_000)) + b'"}'
+GROWING = b'{"model":"q","messages":[' + b'{"a":"xx"},' * 40_000 + b"1]}"
+
+
+@pytest.mark.parametrize("size", [200, 5000, 9000, 70_000, 1 << 20])
+@pytest.mark.parametrize("body", [NUMBERED, GROWING], ids=["numbered", "growing"])
+def test_chunks_that_come_while_the_upstream_is_waited_for(proxy, scripted, body, size):
+    """The first request of a proxy waits for its connection, and one to a slow reader for its window: what was decoded already is not taken twice."""
+    got = []
+
+    def handler(conn, n):
+        time.sleep(0.1)
+        got.append(u.read(conn).body)
+        conn.send(ok())
+        conn.gone()
+    u = scripted(handler)
+    u.listener.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 32768)
+    p = proxy(u, field_aliases={"model": "model_id", "a": "bbbbbb"})
+    assert p.ask(chunked(body, size)).status == 200
+    assert got[0] == body.replace(b'"model":', b'"model_id":').replace(b'"a":', b'"bbbbbb":')
+
+
+def test_a_refused_body_ends_its_exchange(proxy, upstream):
+    """It was read to its end, so nothing is waited for: not with the access line, not with the next request, not when the program is to end."""
+    p = proxy(upstream, field_aliases=ALIASES, server={"drain_timeout": "30"})
+    c = p.connect()
+    for body in (b'{"model":}', b'{"model":1'):
+        assert c.send(post(body)).response().status == 400
+    p.wait_log(r"(?:status=400(?:.|\n)*){2}", 2)
+    assert c.send(post(b'{"model":1}')).response().status == 200
+    assert c.send(post(b'{"model":}')).response().status == 400
+    p.signal(signal.SIGTERM)
+    assert p.wait_end(3) == 0
+
+
+@pytest.mark.parametrize("fields,status", [
+    (["Content-Encoding:", "Content-Encoding: gzip"], 415), (["Content-Encoding: identity, br"], 415),
+    (["Content-Encoding: identity, IDENTITY"], 200), (["Content-Encoding: ,"], 200),
+])
+def test_codings_in_lists(proxy, upstream, fields, status):
+    assert proxy(upstream, field_aliases=ALIASES).ask(post(b"{}", *fields)).status == status
 
 
 def test_coded_bodies_are_refused_only_where_they_would_be_read(proxy, upstream):

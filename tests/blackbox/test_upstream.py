@@ -7,7 +7,7 @@ import time
 import pytest
 
 import procs
-from httpraw import STREAM, Broken, error_of, head, post
+from httpraw import PATH, STREAM, Broken, error_of, head, post
 from peers import SSE_HEAD, answering, chunk, delta, ok
 
 
@@ -412,3 +412,38 @@ def test_a_stream_that_floods_starves_nobody(proxy, scripted, upstream):
         stop.set()
         reader.join()
     assert sorted(took)[10] < 0.2
+
+
+# A request that is not wanted any more.
+
+EVIL = b"POST /v1/files HTTP/1.1\r\nHost: up\r\nContent-Length: 0\r\n\r\n"
+
+
+@pytest.mark.parametrize("start, sections", [
+    (b"2\r\n{}\r\n", {}),
+    (b"20000\r\n[" + b"1," * 65_535 + b"1\r\n", {"field_aliases": {"a": "b"}}),
+], ids=["plain", "aliases"])
+def test_the_rest_of_a_body_opens_no_connection(proxy, scripted, start, sections):
+    """The upstream answers early and more than the client reads, the client's body turns out to be malformed: what then comes of it is thrown away."""
+    more = {}
+
+    def handler(conn, n):
+        if n > 0:
+            more[n] = conn.more(3) and conn.buf
+            return
+        conn.head_bytes()
+        conn.send(SSE_HEAD)
+        with pytest.raises(OSError):
+            while True:
+                conn.send(chunk(delta("x" * 2000)))
+    u = scripted(handler)
+    p = proxy(u, **sections)
+    c = p.connect(rcvbuf=4096)
+    c.send(head("POST", PATH, "Transfer-Encoding: chunked") + start)
+    time.sleep(1.5)
+    for piece in (b"zz\r\n", b"%x\r\n%s\r\n" % (len(EVIL), EVIL), EVIL):
+        c.send(piece)
+        time.sleep(0.2)
+    c.close()
+    time.sleep(0.2)
+    assert len(u.conns) == 1 and not more

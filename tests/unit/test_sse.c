@@ -46,6 +46,8 @@ static const struct stream_case cases[] = {
     { "delta alone", "event: content_block_delta\ndata: {\"type\":\"x\",\"delta\":{\"text\":\"a\"}}\n\n", { 0 } },
     { "kind within a text", "data: {\"a\":\"\\\"object\\\":\\\"chat.completion.chunk\\\"\"}\n\n", { 0 } },
     { "another stream", "event: ping\ndata: {\"object\":\"thread.run\"}\n\n", { 0 } },
+    { "a name that begins with a quote", "data: {" CHUNK ",\"\\\"finish_reason\":\"stop\",\"x\":\"xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx\"}\n\n",
+      { .chat = true } },
     { "two reasons", "data: {" CHUNK ",\"choices\":[{\"finish_reason\":null},{\"finish_reason\":\"stop\"}]}\n\n", { true, true, false } },
     { "long content between", "data: {" CHUNK ",\"choices\":[{\"delta\":{\"content\":\"aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"
       "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa\"},\"finish_reason\":\"stop\"}]}\n\n", { true, true, false } },
