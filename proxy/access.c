@@ -43,7 +43,7 @@ static void put_ms(struct log *l, const char *name, uint64_t from, uint64_t to)
     if (from && to)
         log_number(l, name, to - from);
     else
-        log_field(l, name, (struct span){ NULL, 0 });
+        log_no_number(l, name);
 }
 
 void access_log(const struct client *c)

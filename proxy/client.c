@@ -152,6 +152,7 @@ static size_t take_head(struct client *c, struct span in)
     c->head_seen = 0;
     if (n < 0) {
         exchange_refuse(c, &w->head, failure_of_status(w->head.fault->status), w->head.fault->why);
+        c->x.bytes_in = in.n;
         return in.n;
     }
     return (size_t)n + exchange_begin(c, (size_t)n, span_skip(in, (size_t)n));
@@ -270,8 +271,14 @@ static void on_ready(struct watch *w)
     client_settle(c, progress, false);
 }
 
+static void head_is_late(struct client *c)
+{
+    exchange_refuse(c, NULL, FAIL_REQUEST_TIMEOUT, "the request's head did not come in time");
+    c->x.bytes_in = c->in.end;
+}
+
 /* What is left of the body may come at any time, and would be taken for the next request (RFC 9110, 15.5.9). */
-static void fail_late(struct client *c)
+static void body_is_late(struct client *c)
 {
     c->x.close = true;
     exchange_fail(c, FAIL_REQUEST_TIMEOUT, "the request's body did not come in time");
@@ -282,9 +289,9 @@ static void on_timer(struct timer *t)
     struct client *c = container_of(t, struct client, timer);
 
     if (c->phase == CLIENT_HEAD && c->in.end > 0)
-        exchange_refuse(c, NULL, FAIL_REQUEST_TIMEOUT, "the request's head did not come in time");
+        head_is_late(c);
     else if (c->phase == CLIENT_EXCHANGE && c->out.bytes == 0 && c->x.answer == ANSWER_WAIT)
-        fail_late(c);
+        body_is_late(c);
     else
         c->broken = true;
     if (c->broken && c->phase == CLIENT_EXCHANGE && owes_bytes(c))

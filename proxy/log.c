@@ -276,6 +276,12 @@ void log_number(struct log *l, const char *name, uint64_t value)
     http_put_uint(&l->line, value);
 }
 
+void log_no_number(struct log *l, const char *name)
+{
+    put_name(l, name);
+    http_put(&l->line, l->json ? SPAN("null") : SPAN("-"));
+}
+
 void log_end(struct log *l)
 {
     l->line.overflow = false;

@@ -60,6 +60,9 @@ void log_field(struct log *l, const char *name, struct span value);
 /* Adds a number. */
 void log_number(struct log *l, const char *name, uint64_t value);
 
+/* Adds a number that there is none of: "-" (text) or null (JSON). */
+void log_no_number(struct log *l, const char *name);
+
 /* Ends the line. */
 void log_end(struct log *l);
 

@@ -220,6 +220,17 @@ def test_json_lines_are_json(proxy, upstream):
     assert {"time", "level", "message"} <= set(lines[0])
     access = next(line for line in lines if line.get("status") == 200)
     assert access["client"] == "127.0.0.1" and access["end"] == "complete" and isinstance(access["total_ms"], int)
+    refused = next(line for line in lines if line.get("status") == 404)
+    assert refused["connect_ms"] is None and refused["first_byte_ms"] is None
+
+
+def test_what_was_not_understood_counts_as_come_in(proxy, upstream):
+    p = proxy(upstream, server={"header_timeout": "300ms"})
+    bad, late = head("POST", "/", "Bad Field: x"), head()[:-2]
+    assert p.ask(bad).status == 400
+    assert f" in={len(bad)} " in line_of(p, r"\bstatus=400\b")
+    assert p.ask(late).status == 408
+    assert f" in={len(late)} " in line_of(p, r"\bstatus=408\b")
 
 
 def test_a_full_disk_costs_lines_and_is_told_of(proxy, upstream):
