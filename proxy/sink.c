@@ -43,7 +43,7 @@ static int open_file(const char *path)
 {
     int flags = O_WRONLY | O_APPEND | O_NOCTTY | O_NONBLOCK, fd = path ? open(path, flags | O_CREAT, 0640) : dup(2);
 
-    if (fd < 0 && errno == ENXIO)
+    if (fd < 0 && path && errno == ENXIO)
         fd = open_unread(path, flags);
     if (fd < 0)
         return -errno;
