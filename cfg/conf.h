@@ -118,8 +118,8 @@ int conf_load(struct conf **out, const char *path, conf_checker *also, FILE *err
  * in stays open and the caller's. */
 int conf_load_stream(struct conf **out, FILE *in, const char *name, FILE *errors);
 
-/* Writes one more error in the format of conf_load's: for what can only be found out with a configuration that is whole. c->file names the file; line as struct conf_pair has it, or 0 for none.
- * Returns -EINVAL, always. */
+/* Writes one more error in the format of conf_load's: for what can only be found out with a configuration that is whole. c->file names the
+ * file; line as struct conf_pair has it, or 0 for none. Returns -EINVAL, always. */
 int conf_error(FILE *errors, const struct conf *c, int line, const char *section, const char *fmt, ...)
     __attribute__((format(printf, 5, 6)));
 
