@@ -21,10 +21,12 @@
 #define HEALTHY_MS 60000                /* a worker that has lived so long may fail at once again */
 
 /* 1. pid is 0 while there is no process.
- * 2. pause is how long the last start was put off; it doubles while the worker keeps dying young. */
+ * 2. pause is how long the last start was put off; it doubles while the worker keeps dying young.
+ * 3. retiring: the process was told to end. */
 struct slot {
     struct parent *parent;
     pid_t pid;
+    bool retiring;
     unsigned number;
     uint64_t started;
     struct timer again;
@@ -74,6 +76,7 @@ static int spawn(struct slot *s)
     pid = fork();
     if (pid == 0) {
         p->worker = s;
+        signals_close(&p->signals);     /* now: what is left of this turn must not read what is the parent's to hear */
         log_after_fork(p->log);
         reactor_stop(p->reactor);
         return 0;
@@ -82,6 +85,7 @@ static int spawn(struct slot *s)
     if (pid < 0)
         return -errno;
     s->pid = pid;
+    s->retiring = false;
     s->started = reactor_now(p->reactor);
     p->n_running++;
     return 0;
@@ -126,7 +130,7 @@ static void ended(struct slot *s, int status)
     struct parent *p = s->parent;
     bool wanted = s->number < p->n_workers && !p->ending;
 
-    if (wanted)
+    if (wanted && !s->retiring)
         tell_end(s, status);
     s->pid = 0;
     p->n_running--;
@@ -148,11 +152,23 @@ static void reap(struct parent *p)
                 ended(&p->slots[i], status);
 }
 
-static void send_all(const struct parent *p, unsigned from, int number)
+static void send_all(const struct parent *p, int number)
 {
-    for (unsigned i = from; i < SLOTS; i++)
+    for (unsigned i = 0; i < SLOTS; i++)
         if (p->slots[i].pid > 0)
             kill(p->slots[i].pid, number);
+}
+
+/* Those from the first on are told to drain, each once. */
+static void retire(struct parent *p, unsigned first)
+{
+    for (unsigned i = first; i < SLOTS; i++) {
+        struct slot *s = &p->slots[i];
+
+        if (s->pid > 0 && !s->retiring)
+            kill(s->pid, SIGTERM);
+        s->retiring = s->pid > 0;
+    }
 }
 
 /* Sockets that nobody is to listen on any more are open in this process too. */
@@ -196,12 +212,14 @@ static void apply(struct parent *p, struct settings *fresh, struct ring *ring)
     log_change(p->log, fresh->conf, ring);
     log_mask(p->log, fresh->secrets);
     close_gone(p->options->shared, fresh->conf);
-    for (unsigned i = 0; i < p->n_own; i++)
+    for (unsigned i = 0; i < p->n_own && i < p->n_workers; i++)
         close_gone(&p->options->own[i], fresh->conf);
+    for (unsigned i = p->n_workers; i < p->n_own; i++)
+        sockets_close(&p->options->own[i]);
     reload_tell(old, fresh, p->log);
     service_announce(fresh->conf, p->log);
     settings_release(old, NULL);
-    send_all(p, p->n_workers, SIGTERM);
+    retire(p, p->n_workers);
     for (unsigned i = 0; i < p->n_workers; i++)
         if (p->slots[i].pid > 0)
             kill(p->slots[i].pid, SIGHUP);
@@ -234,17 +252,20 @@ static void close_all(const struct parent *p)
         sockets_close(&p->options->own[i]);
 }
 
-/* As long as this process has a socket open, connections to it are taken by the kernel, and nobody would serve them. A second signal reaches the workers too,
- * which end at once then. */
+/* As long as this process has a socket open, connections to it are taken by the kernel, and nobody would serve them. A second signal is another one to the
+ * workers, which end at once then: the first may have reached them beside this process, when it was sent to the whole group. */
 static void end(struct parent *p)
 {
-    if (!p->ending)
+    if (p->ending) {
+        send_all(p, SERVICE_END_AT_ONCE);
+    } else {
         notify_send("STOPPING=1");
+        retire(p, 0);
+    }
     p->ending = true;
     close_all(p);
     for (unsigned i = 0; i < SLOTS; i++)
         timer_disarm(&p->slots[i].again);
-    send_all(p, 0, SIGTERM);
     if (p->n_running == 0)
         reactor_stop(p->reactor);
 }
@@ -267,7 +288,7 @@ static void on_signal(struct signals *signals, int number)
         err = log_reopen(p->log);
         if (err)
             log_say(p->log, LOG_ERROR_LEVEL, "the log file cannot be opened anew: %s", strerror(-err));
-        send_all(p, 0, SIGUSR1);
+        send_all(p, SIGUSR1);
         break;
     default:
         end(p);
@@ -372,6 +393,8 @@ int parent_run(const struct parent_options *o, bool *is_worker)
         notify_send("READY=1");
         err = reactor_run(p.reactor);
     }
+    if (err && !p.worker)
+        log_say(p.log, LOG_ERROR_LEVEL, "cannot go on: %s", strerror(-err));
     *is_worker = p.worker != NULL;
     if (p.worker) {
         unsigned number = p.worker->number;

@@ -91,6 +91,10 @@ struct conn *pool_new(struct pool *p, struct settings *s)
 
 void pool_keep(struct pool *p, struct conn *c)
 {
+    if (c->settings != p->current) {
+        pool_drop(c);
+        return;
+    }
     c->attempt = NULL;
     c->prev = NULL;
     c->next = p->idle;
@@ -123,13 +127,14 @@ void pool_drop(struct conn *c)
     reactor_retire(p->reactor, &c->retired, conn_free);
 }
 
-void pool_clear(struct pool *p, const struct settings *keep)
+void pool_use(struct pool *p, const struct settings *s)
 {
     struct conn *next;
 
+    p->current = s;
     for (struct conn *c = p->idle; c; c = next) {
         next = c->next;
-        if (c->settings != keep)
+        if (c->settings != s)
             drop_idle(p, c);
     }
 }

@@ -36,6 +36,7 @@ struct pool {
     struct reactor *reactor;
     struct blocks *blocks;
     struct conn *idle;                  /* the one used last first */
+    const struct settings *current;     /* the generation that connections are kept of; NULL: none is kept */
     unsigned n;                         /* all connections, and those being made */
     uint64_t *dials;                    /* counts the connections made */
     void (*ready)(struct conn *c);      /* called for connections in use */
@@ -48,13 +49,13 @@ struct conn *pool_take(struct pool *p, struct settings *s);
 /* Makes a closed connection, counted, for a dialler to open. NULL: no memory. */
 struct conn *pool_new(struct pool *p, struct settings *s);
 
-/* Puts back a connection whose exchange ended cleanly. It is kept for keepalive_timeout, and not beyond usable_until. */
+/* Puts back a connection whose exchange ended cleanly. If it is of the current generation, it is kept for keepalive_timeout, and not beyond usable_until. */
 void pool_keep(struct pool *p, struct conn *c);
 
 /* Closes and frees a connection; its attempt must have let go of it. */
 void pool_drop(struct conn *c);
 
-/* Closes all idle connections, or those of other generations than keep. */
-void pool_clear(struct pool *p, const struct settings *keep);
+/* Makes s the current generation, closing all idle connections of others; with NULL, all. */
+void pool_use(struct pool *p, const struct settings *s);
 
 #endif

@@ -31,7 +31,7 @@ static void report_close(struct report *r, struct log *log, enum conf_log_level 
 {
     char *rest = NULL;
 
-    if (fclose(r->file) == 0)
+    if (fclose(r->file) == 0 && r->text)
         for (char *line = strtok_r(r->text, "\n", &rest); line; line = strtok_r(NULL, "\n", &rest))
             log_say(log, level, "%s%s", prefix, line);
     free(r->text);
@@ -92,14 +92,16 @@ void reload_tell(const struct settings *old, const struct settings *fresh, struc
     log_say(log, LOG_INFO_LEVEL, "reload: done, %s", n ? "new requests get the new settings" : "nothing has changed");
 }
 
-/* Where several workers will each listen on a new address, or one of them on a local socket, it is tried first. */
+/* Where several workers will each listen on a new address, or new ones on those that there are, or one of them on a local socket, it is tried first. */
 static int try_listening(const struct conf *old, const struct conf *fresh, FILE *errors)
 {
+    bool grows = parent_workers(fresh) > parent_workers(old);
+
     for (unsigned i = 0; i < fresh->server.n_listen; i++) {
         const struct conf_listen *l = &fresh->server.listen[i];
         int fd;
 
-        if (sockets_find_listen(old, l->text))
+        if (sockets_find_listen(old, l->text) && (l->is_unix || !grows))
             continue;
         fd = socket_open(l, true, errors);
         if (fd < 0)
@@ -111,18 +113,27 @@ static int try_listening(const struct conf *old, const struct conf *fresh, FILE 
     return 0;
 }
 
-/* Local sockets that stay, with another mode. */
+/* Gives local sockets that stay the mode that fresh says. If one cannot be changed, those before it are changed back. */
 static int change_modes(const struct conf *old, const struct conf *fresh, FILE *errors)
 {
-    for (unsigned i = 0; i < fresh->server.n_listen; i++) {
+    unsigned n = fresh->server.n_listen, i = 0;
+    int err = 0;
+
+    for (; i < n && !err; i++) {
         const struct conf_listen *l = &fresh->server.listen[i], *before = sockets_find_listen(old, l->text);
 
-        if (!l->is_unix || !before || before->mode == l->mode || chmod(l->host, (mode_t)l->mode) == 0)
-            continue;
-        fprintf(errors, "openai-chat-proxy: cannot change the mode of %s: %s\n", l->text, strerror(errno));
-        return -errno;
+        if (l->is_unix && before && before->mode != l->mode && chmod(l->host, (mode_t)l->mode)) {
+            err = -errno;
+            fprintf(errors, "openai-chat-proxy: cannot change the mode of %s: %s\n", l->text, strerror(errno));
+        }
     }
-    return 0;
+    while (err && i-- > 0) {
+        const struct conf_listen *before = sockets_find_listen(old, fresh->server.listen[i].text);
+
+        if (before && before->is_unix)
+            chmod(before->host, (mode_t)before->mode);
+    }
+    return err;
 }
 
 static void tell_failure(struct report *report, struct log *log, int err)

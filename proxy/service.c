@@ -7,7 +7,6 @@
 #include "proxy/notify.h"
 
 #include <errno.h>
-#include <signal.h>
 #include <stdlib.h>
 #include <unistd.h>
 
@@ -53,10 +52,19 @@ static void reload(struct serving *s)
         notify_send("READY=1");
 }
 
+/* The second signal ends a process that is alone at once; of many, that is the parent's to say. */
 static void stop(struct serving *s)
 {
     if (!s->service->of_many)
         notify_send("STOPPING=1");
+    if (!s->service->of_many || !s->worker->draining)
+        worker_drain(s->worker);
+}
+
+static void end_at_once(struct serving *s)
+{
+    if (!s->worker->draining)
+        worker_drain(s->worker);
     worker_drain(s->worker);
 }
 
@@ -73,6 +81,9 @@ static void on_signal(struct signals *signals, int number)
         err = log_reopen(s->worker->log);
         if (err)
             log_say(s->worker->log, LOG_ERROR_LEVEL, "the log file cannot be opened anew: %s", strerror(-err));
+        break;
+    case SERVICE_END_AT_ONCE:
+        end_at_once(s);
         break;
     default:
         stop(s);
@@ -107,8 +118,8 @@ static int open_doors(struct worker *w, const struct service *s)
 
 static int listen_to(struct serving *s, struct reactor *r)
 {
-    static const int numbers[] = { SIGTERM, SIGINT, SIGHUP, SIGUSR1, 0 };
-    int err = signals_open(&s->signals, r, numbers);
+    static const int alone[] = { SIGTERM, SIGINT, SIGHUP, SIGUSR1, 0 }, of_many[] = { SIGTERM, SIGINT, SIGHUP, SIGUSR1, SERVICE_END_AT_ONCE, 0 };
+    int err = signals_open(&s->signals, r, s->service->of_many ? of_many : alone);
 
     if (!err && s->service->lifeline >= 0)
         err = reactor_add(r, &s->lifeline, s->service->lifeline, false);

@@ -7,6 +7,10 @@
 #include "proxy/sockets.h"
 #include "proxy/worker.h"
 
+#include <signal.h>
+
+#define SERVICE_END_AT_ONCE SIGUSR2     /* from a parent to its workers */
+
 struct service {
     struct settings *settings;          /* the service's from service_run on */
     struct log *log;                    /* the caller's */

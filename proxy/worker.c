@@ -46,6 +46,7 @@ int worker_make(struct worker **out, struct settings *s, struct log *log, struct
         .reactor = w->reactor,
         .blocks = &w->blocks,
         .dials = &counters->dials,
+        .current = s,
         .ready = client_upstream_ready,
         .expired = client_upstream_expired,
     };
@@ -64,7 +65,7 @@ void worker_use(struct worker *w, struct settings *s)
     log_mask(w->log, s->secrets);
     for (struct client *c = w->clients; c; c = client_following(c))
         client_settings_changed(c);
-    pool_clear(&w->pool, s);
+    pool_use(&w->pool, s);
     settings_release(old, w->reactor);
 }
 
@@ -83,7 +84,7 @@ void worker_drain(struct worker *w)
         next = client_following(c);
         client_drain(c);
     }
-    pool_clear(&w->pool, NULL);
+    pool_use(&w->pool, NULL);
     timer_arm(w->reactor, &w->drain_timer, &w->drain_kind);
     if (w->n_clients == 0)
         reactor_stop(w->reactor);
@@ -102,7 +103,7 @@ void worker_free(struct worker *w)
     doors_close(w);
     while (w->clients)
         client_kill(w->clients);
-    pool_clear(&w->pool, NULL);
+    pool_use(&w->pool, NULL);
     rewrite_free_spares(w->spare_rewrites);
     blocks_free(&w->blocks);
     settings_release(w->settings, w->reactor);

@@ -80,6 +80,25 @@ def test_old_settings_last_as_long_as_their_timers(reloading, scripted, mode):
     assert p.ask(head("GET", "/healthz"), "GET").status == 200
 
 
+def test_connections_of_old_settings_do_not_use_up_the_limit(reloading, scripted):
+    go = threading.Event()
+
+    def handler(conn, n):
+        while conn.more():
+            conn.request()
+            conn.send(SSE_HEAD + chunk(delta("a")))
+            go.wait(10)
+            conn.send(chunk(FINISH) + chunk(DONE) + b"0\r\n\r\n")
+    p = reloading(scripted(handler), upstream={"connection_limit": "1"})
+    c = p.connect().send(post(STREAM))
+    r = c.response_head()
+    p.reload(log={"level": "debug"})
+    go.set()
+    assert DONE in c.read_body(r, "close").body
+    for _ in range(2):
+        assert p.ask(post(STREAM)).status == 200
+
+
 def test_an_answer_under_way_does_not_show_the_old_key(reloading, scripted):
     """Keys are changed when they have leaked; then of all times the answers that quote them are on their way."""
     go = threading.Event()
@@ -155,9 +174,12 @@ def test_a_local_socket_gets_another_mode(reloading, upstream, tmp_path, workers
     assert path.stat().st_mode & 0o777 == 0o666
     p.reload(server={"workers": workers, "listen": f"unix:{path} mode=0600, 127.0.0.1:{{port}}"})
     assert path.stat().st_mode & 0o777 == 0o600
-    path.unlink()
-    p.reload(server={"workers": workers, "listen": f"unix:{path} mode=0660, 127.0.0.1:{{port}}"}, expect="nothing was changed")
-    p.wait_log(r"error reload: .*cannot change the mode of unix:.*: No such file")
+    other = tmp_path / "t"
+    p.reload(server={"workers": workers, "listen": f"unix:{path} mode=0600, unix:{other} mode=0600, 127.0.0.1:{{port}}"})
+    other.unlink()
+    p.reload(server={"workers": workers, "listen": f"unix:{path} mode=0660, unix:{other} mode=0660, 127.0.0.1:{{port}}"}, expect="nothing was changed")
+    p.wait_log(r"error reload: .*cannot change the mode of unix:.*/t: No such file")
+    assert path.stat().st_mode & 0o777 == 0o600, "all or nothing"
     assert p.ask(post()).status == 200
 
 

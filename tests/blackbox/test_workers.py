@@ -13,7 +13,7 @@ import pytest
 import httpraw
 import procs
 from httpraw import STREAM, Conn, head, post
-from peers import SSE_HEAD, answering, chunk, delta, ok
+from peers import DONE, FINISH, SSE_HEAD, answering, chunk, delta, ok
 
 pytestmark = pytest.mark.skipif(not os.path.exists("/proc/self/task"), reason="this looks into /proc")
 
@@ -250,6 +250,61 @@ def test_the_number_of_workers_may_change(workers, upstream):
     reload(p, upstream.url, server={"workers": "1"}, expect="nothing was changed")
     p.wait_log(r"workers cannot change between one and several")
     ask_many(p)
+
+
+def test_fewer_workers_leave_no_socket_behind_that_nobody_serves(workers, upstream):
+    p = workers(upstream, 4)
+    for n in ("2", "4", "3"):
+        reload(p, upstream.url, server={"workers": n})
+        wait_for(lambda: len(children(p.pid)) == int(n))
+        time.sleep(0.3)
+        ask_many(p)
+    assert "error" not in p.log()
+
+
+def streaming(seconds):
+    """A handler whose stream lasts so long."""
+    def handler(conn, n):
+        conn.request()
+        conn.send(SSE_HEAD + chunk(delta("a")))
+        conn.silent(seconds)
+        conn.send(chunk(FINISH) + chunk(DONE) + b"0\r\n\r\n")
+    return handler
+
+
+def begun(p, n):
+    """n streams that have begun."""
+    streams = [p.connect().send(post(STREAM)) for _ in range(n)]
+    heads = [c.response_head() for c in streams]
+    return list(zip(streams, heads))
+
+
+def whole(streams):
+    """True if all of them come to their end."""
+    return all(DONE in c.read_body(r, "close").body and r.complete for c, r in streams)
+
+
+def test_workers_that_retire_finish_whatever_else_is_reloaded(workers, scripted):
+    u = scripted(streaming(1.5))
+    p = workers(u, 4, server={"drain_timeout": "30"})
+    streams = begun(p, 16)
+    for _ in range(3):
+        reload(p, u.url, server={"workers": "2", "drain_timeout": "30"})
+    assert whole(streams)
+    p.signal(signal.SIGTERM)
+    assert p.wait_end(5) == 0
+
+
+@pytest.mark.parametrize("which", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_to_the_whole_group_is_one_signal(workers, scripted, which):
+    """A terminal's Ctrl-C, and a service manager that ends a control group, reach the workers beside their parent."""
+    p = workers(scripted(streaming(1)), 3, server={"drain_timeout": "30"})
+    streams = begun(p, 12)
+    group = children(p.pid)
+    for pid in [group[0], p.pid, *group[1:]]:
+        os.kill(pid, which)
+    assert whole(streams)
+    assert p.wait_end(5) == 0
 
 
 def test_reloads_under_load(workers, upstream):
