@@ -205,7 +205,7 @@ int main(int argc, char **argv)
     const char *file = NULL;
     enum mode mode = MODE_RUN;
     struct conf *c;
-    int opt;
+    int opt, err;
 
     while ((opt = getopt_long(argc, argv, "c:tTVh", options, NULL)) != -1) {
         switch (opt) {
@@ -236,8 +236,9 @@ int main(int argc, char **argv)
         fprintf(stderr, "openai-chat-proxy: unexpected argument '%s'; try -h\n", argv[optind]);
         return EXIT_CONFIGURATION;
     }
-    if (conf_load(&c, file, mode == MODE_RUN || mode == MODE_TEST ? check_values : NULL, stderr))
-        return EXIT_CONFIGURATION;
+    err = conf_load(&c, file, mode == MODE_RUN || mode == MODE_TEST ? check_values : NULL, stderr);
+    if (err)
+        return err == -EINVAL ? EXIT_CONFIGURATION : complain(EXIT_RESOURCES, "cannot read the configuration", err);
     switch (mode) {
     case MODE_TEST:
         return test(c);

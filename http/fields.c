@@ -54,6 +54,7 @@ static const struct http_fault too_many_options = { 431, "Too many names in Conn
 struct section {
     struct http_head *h;
     bool response;
+    bool unframed;                      /* no body follows, whatever is said of one */
     bool host, close, keep_alive;
     bool nominates;                     /* Connection names fields */
 };
@@ -163,13 +164,13 @@ static const struct http_fault *take(struct section *s, const struct http_field 
     case HTTP_CONNECTION:
         return take_connection(s, f->value);
     case HTTP_CONTENT_LENGTH:
-        return take_length(s->h, f->value);
+        return s->unframed ? NULL : take_length(s->h, f->value);
     case HTTP_EXPECT:
         return take_expectation(s, f->value);
     case HTTP_HOST:
         return take_host(s, f->value);
     case HTTP_TRANSFER_ENCODING:
-        return take_coding(s->h, f->value);
+        return s->unframed ? NULL : take_coding(s->h, f->value);
     default:
         return NULL;
     }
@@ -262,9 +263,9 @@ static const struct http_fault *conclude(struct section *s)
     return s->nominates ? nominate_all(s) : NULL;
 }
 
-const char *http_fields_parse(struct http_head *h, const char *p, const char *end, bool response)
+const char *http_fields_parse(struct http_head *h, const char *p, const char *end, enum http_section of)
 {
-    struct section s = { .h = h, .response = response };
+    struct section s = { .h = h, .response = of != HTTP_SECTION_REQUEST, .unframed = of == HTTP_SECTION_CONNECT_RESPONSE && h->status / 100 == 2 };
     const struct http_fault *fault;
 
     while (p < end && *p != '\r') {

@@ -6,10 +6,12 @@
 
 #include "http/head.h"
 
-/* Parses field lines and the empty line after them, from p on, into h, whose minor is set. response says which rules hold.
- * Returns the byte after the empty line; NULL with h->fault set if it is refused, NULL without if bytes are missing before end.
- * */
-const char *http_fields_parse(struct http_head *h, const char *p, const char *end, bool response);
+/* Which rules hold. */
+enum http_section { HTTP_SECTION_REQUEST, HTTP_SECTION_RESPONSE, HTTP_SECTION_CONNECT_RESPONSE };
+
+/* Parses field lines and the empty line after them, from p on, into h, whose first line's parts are set.
+ * Returns the byte after the empty line; NULL with h->fault set if it is refused, NULL without if bytes are missing before end. */
+const char *http_fields_parse(struct http_head *h, const char *p, const char *end, enum http_section of);
 
 /* The byte after the CRLF that has to be at p; NULL with h->fault set if it is something else, NULL without if it is not all
  * there. */

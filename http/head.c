@@ -215,7 +215,11 @@ static void clear(struct http_head *h)
     h->fault = NULL;
 }
 
-typedef const char *first_line(struct http_head *h, const char *p, const char *end);
+/* What kind of head it is. */
+struct form {
+    const char *(*first_line)(struct http_head *h, const char *p, const char *end);
+    enum http_section section;
+};
 
 struct limits {
     size_t max, seen;
@@ -223,7 +227,7 @@ struct limits {
 
 /* Faults are found in the order of the bytes and those of the whole head last, so that the verdict does not hang on how the bytes
  * came in. At the limit everything is looked at once more for the same reason. */
-static ssize_t parse(struct http_head *h, struct span in, struct limits l, first_line *first)
+static ssize_t parse(struct http_head *h, struct span in, struct limits l, struct form form)
 {
     bool full = in.n >= l.max;
     const char *end, *line, *p;
@@ -232,8 +236,8 @@ static ssize_t parse(struct http_head *h, struct span in, struct limits l, first
     if (in.n == 0 || (!full && l.seen > 0 && l.seen <= in.n && goes_on(in, l.seen)))
         return -EAGAIN;
     end = in.p + (full ? l.max : in.n);
-    line = first(h, in.p, end);
-    p = line ? http_fields_parse(h, line, end, first == status_line) : NULL;
+    line = form.first_line(h, in.p, end);
+    p = line ? http_fields_parse(h, line, end, form.section) : NULL;
     if (p)
         return p - in.p;
     if (!h->fault && full)
@@ -243,12 +247,17 @@ static ssize_t parse(struct http_head *h, struct span in, struct limits l, first
 
 ssize_t http_request_parse(struct http_head *h, struct span in, size_t max, size_t seen)
 {
-    return parse(h, in, (struct limits){ max, seen }, request_line);
+    return parse(h, in, (struct limits){ max, seen }, (struct form){ request_line, HTTP_SECTION_REQUEST });
 }
 
 ssize_t http_response_parse(struct http_head *h, struct span in, size_t max, size_t seen)
 {
-    return parse(h, in, (struct limits){ max, seen }, status_line);
+    return parse(h, in, (struct limits){ max, seen }, (struct form){ status_line, HTTP_SECTION_RESPONSE });
+}
+
+ssize_t http_connect_response_parse(struct http_head *h, struct span in, size_t max)
+{
+    return parse(h, in, (struct limits){ max, 0 }, (struct form){ status_line, HTTP_SECTION_CONNECT_RESPONSE });
 }
 
 const struct http_field *http_find(const struct http_head *h, enum http_name id)

@@ -93,6 +93,9 @@ ssize_t http_request_parse(struct http_head *h, struct span in, size_t max, size
 /* The same for a response head; a fault's status has no meaning there. Interim (1xx) heads are returned as any other. */
 ssize_t http_response_parse(struct http_head *h, struct span in, size_t max, size_t seen);
 
+/* The same for the answer to CONNECT: a 2xx has no body, and what it says of one is not looked at (RFC 9110, 9.3.6). */
+ssize_t http_connect_response_parse(struct http_head *h, struct span in, size_t max);
+
 /* The first field of that name, or NULL. id is not HTTP_OTHER. */
 const struct http_field *http_find(const struct http_head *h, enum http_name id);
 

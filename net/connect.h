@@ -6,7 +6,7 @@
 
 #include "net/resolve.h"
 
-#define CONNECT_RACERS 4
+#define CONNECT_RACERS RESOLVE_ADDRS_MAX
 
 struct connect_racer {
     struct watch watch;
@@ -15,7 +15,7 @@ struct connect_racer {
 };
 
 /* One connection in the making.
- * 1. At most CONNECT_RACERS sockets are open at once, the next one is opened when one fails or after 250 ms.
+ * 1. The next socket is opened when one fails or after 250 ms, while the others go on.
  * 2. done is called once, from the loop or from within connector_start; afterwards nothing is open or armed any more. */
 struct connector {
     struct reactor *reactor;

@@ -164,7 +164,8 @@ static void rested(struct timer *t)
 {
     struct listener *l = container_of(t, struct listener, rest);
 
-    reactor_pause(l->reactor, &l->watch, false);
+    if (reactor_pause(l->reactor, &l->watch, false))
+        timer_arm(l->reactor, &l->rest, &rest_kind);
 }
 
 static bool is_of_connection(int err)

@@ -148,13 +148,16 @@ void reactor_want(struct reactor *r, struct watch *w, unsigned mask)
         enqueue(r, w);
 }
 
-void reactor_pause(struct reactor *r, struct watch *w, bool pause)
+int reactor_pause(struct reactor *r, struct watch *w, bool pause)
 {
+    int err = 0;
+
     if (pause)
         poller_del(r->poller, w->fd);
     else
-        poller_add(r->poller, w->fd, w, w->level, false);
+        err = poller_add(r->poller, w->fd, w, w->level, false);
     w->ready = 0;
+    return err;
 }
 
 void timer_disarm(struct timer *t)

@@ -75,8 +75,8 @@ int reactor_remove(struct reactor *r, struct watch *w);
 /* Sets what w is called for: any of READY_*. */
 void reactor_want(struct reactor *r, struct watch *w, unsigned mask);
 
-/* Stops the kernel from reporting a level-triggered watch, or lets it report again. */
-void reactor_pause(struct reactor *r, struct watch *w, bool pause);
+/* Stops the kernel from reporting a level-triggered watch, or lets it report again. Returns 0, or a negative errno: then it does not report yet. */
+int reactor_pause(struct reactor *r, struct watch *w, bool pause);
 
 /* (Re)starts t with the time-out of kind; t->fn is set. A kind of 0 ms only disarms. */
 void timer_arm(struct reactor *r, struct timer *t, struct timer_kind *kind);

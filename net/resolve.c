@@ -238,7 +238,7 @@ static int start_thread(struct resolver *r)
     err = pthread_create(&r->thread, &attr, thread_main, r);
     pthread_attr_destroy(&attr);
     r->started = err == 0;
-    return -err;
+    return err == EAGAIN ? -ENOMEM : -err;      /* -EAGAIN is what is said of a look-up under way */
 }
 
 /* Drops the name that was asked for longest ago and that nobody waits for, if there are too many. */

@@ -5,6 +5,7 @@
 
 #include <errno.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -112,6 +113,18 @@ int tcp_attach(struct tcp *t, int fd)
     if (err)
         close(fd);
     return err;
+}
+
+bool tcp_all_taken(const struct tcp *t)
+{
+#if defined(TIOCOUTQ) && defined(__linux__)
+    int left;
+
+    return ioctl(t->watch.fd, TIOCOUTQ, &left) == 0 && left == 0;
+#else
+    (void)t;
+    return false;
+#endif
 }
 
 void tcp_shutdown(struct tcp *t)

@@ -42,8 +42,12 @@ static ssize_t hear(struct dialogue *d, struct span in)
     ssize_t used = 0;
 
     for (;;) {
-        ssize_t n = http_response_parse(&h, span_skip(in, (size_t)used), ANSWER_MAX, 0);
+        ssize_t n = http_connect_response_parse(&h, span_skip(in, (size_t)used), ANSWER_MAX);
 
+        if (n == -EAGAIN && in.n >= ANSWER_MAX) {
+            snprintf(d->why, sizeof d->why, "answers CONNECT without coming to an end");
+            return -EPROTO;
+        }
         if (n == -EAGAIN)
             return -EAGAIN;
         if (n < 0) {
@@ -51,10 +55,10 @@ static ssize_t hear(struct dialogue *d, struct span in)
             return -EPROTO;
         }
         used += n;
-        if (h.status >= 200)
+        if (h.status >= 200 || h.status == 101)
             break;
     }
-    d->done = h.status < 300;
+    d->done = h.status / 100 == 2;
     return d->done ? used : refuse(tunnel_of(d), h.status);
 }
 

@@ -22,11 +22,12 @@ static struct addr address_of(const struct conf_listen *l)
     return a;
 }
 
-static int told(const struct conf_listen *l, int fd, FILE *errors)
+/* Returns result, after saying why it is none if it is negative. */
+static int told(const struct conf_listen *l, int result, FILE *errors)
 {
-    if (fd < 0)
-        fprintf(errors, "openai-chat-proxy: cannot listen on %s: %s\n", l->text, strerror(-fd));
-    return fd;
+    if (result < 0)
+        fprintf(errors, "openai-chat-proxy: cannot listen on %s: %s\n", l->text, strerror(-result));
+    return result;
 }
 
 int socket_open(const struct conf_listen *l, bool share, FILE *errors)
@@ -104,7 +105,9 @@ int sockets_open(struct sockets *s, const struct conf *c, unsigned kinds, bool s
         if (!(kinds & (l->is_unix ? SOCKETS_LOCAL : SOCKETS_TCP)) || sockets_have(s, l->text))
             continue;
         o.fd = socket_open(l, share, errors);
-        err = o.fd < 0 ? o.fd : sockets_add(s, &o);
+        if (o.fd < 0)
+            return o.fd;
+        err = told(l, sockets_add(s, &o), errors);
         if (err)
             return err;
     }

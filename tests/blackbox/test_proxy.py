@@ -116,6 +116,8 @@ ANSWERS = {
     "garbage": (b"SSH-2.0-OpenSSH_9.2\r\n", ["CONNECT"]),
     "http2": (b"HTTP/2 200\r\n\r\n", ["CONNECT"]),
     "endless": (b"HTTP/1.1 200 OK\r\nX: " + b"x" * 100000, ["CONNECT"]),
+    "interim without end": (b"HTTP/1.1 100 Continue\r\n\r\n" * 4000, ["CONNECT", "end"]),
+    "another protocol": (b"HTTP/1.1 101 Switching Protocols\r\n\r\n", ["101"]),
     "too-much": (b"HTTP/1.1 200 OK\r\n\r\nHTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}", ["sent more than the answer"]),
 }
 
@@ -132,6 +134,14 @@ def test_a_proxy_that_refuses(trusting, tls_upstream, out, good, kind):
     p = trusting(u, upstream={"proxy": via.url})
     failed(p, "upstream_proxy_error", f"the proxy 127.0.0.1 port {via.port}", *words)
     assert u.conns == [] and p.ask(head("GET", "/healthz"), "GET").status == 200
+
+
+@pytest.mark.parametrize("fields", ["Content-Length: 0\r\nTransfer-Encoding: chunked", "Content-Length: 0\r\nContent-Length: 3", "Transfer-Encoding: what"])
+def test_what_a_tunnel_says_of_a_body_is_not_looked_at(trusting, tls_upstream, out, good, fields):
+    """RFC 9110, 9.3.6."""
+    u = tls_upstream(answering(ok()), good)
+    via = out(HttpProxy(f"HTTP/1.1 200 OK\r\n{fields}\r\n\r\n".encode()))
+    assert trusting(u, upstream={"proxy": via.url}).ask(post()).status == 200
 
 
 def test_a_password_that_is_wrong(trusting, tls_upstream, out, good):
