@@ -127,9 +127,8 @@ void answer_cut(struct client *c, enum failure cause, const char *why)
     struct http_out o;
 
     x->answer = ANSWER_DONE;
-    x->close = true;
     if (!x->watched || x->watch.done) {
-        x->cut = true;
+        x->close = x->cut = true;
         return;
     }
     http_out_init(&o, text, sizeof text);
@@ -300,9 +299,12 @@ static void take_start(struct client *c, struct span in)
 static void ended(struct client *c, ssize_t n)
 {
     struct exchange *x = &c->x;
-    const char *cause = n < 0 ? stream_why(x->attempt.conn->top) : "";
+    const char *cause;
     char why[512];
 
+    if (n == 0 && x->attempt.reset)
+        n = -ECONNRESET;
+    cause = n < 0 ? stream_why(x->attempt.conn->top) : "";
     if (!cause)
         cause = strerror((int)-n);
     if (n == 0 && x->answer == ANSWER_BODY && x->answer_body.framing == HTTP_UNTIL_CLOSE) {

@@ -98,9 +98,10 @@ static int queue(struct attempt *a, const struct iovec *iov, int n)
 }
 
 /* A failed write does not end the attempt: the upstream may have answered before it closed, and that answer is worth having. */
-static void deafen(struct attempt *a)
+static void deafen(struct attempt *a, int err)
 {
     a->deaf = true;
+    a->reset = err == -ECONNRESET;
     outq_clear(&a->conn->out, a->conn->pool->blocks);
 }
 
@@ -123,7 +124,7 @@ int attempt_send(struct attempt *a, struct pool *pool, struct resolver *resolver
             continue;
         }
         if (err)
-            deafen(a);
+            deafen(a, err);
         a->sent = true;
         return 0;
     }
@@ -133,12 +134,14 @@ int attempt_send(struct attempt *a, struct pool *pool, struct resolver *resolver
 void attempt_flush(struct attempt *a)
 {
     struct conn *c = a->conn;
+    int err;
 
     if (c->out.bytes == 0 || a->deaf)
         return;
     a->sent = true;
-    if (outq_send(&c->out, c->pool->blocks, c->top, NULL, 0))
-        deafen(a);
+    err = outq_send(&c->out, c->pool->blocks, c->top, NULL, 0);
+    if (err)
+        deafen(a, err);
 }
 
 size_t attempt_backlog(const struct attempt *a)

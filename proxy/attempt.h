@@ -8,13 +8,14 @@
 
 /* 1. conn is NULL before the first byte is sent and after the attempt has ended.
  * 2. dial is not NULL exactly while conn is being opened; what is sent meanwhile waits in conn->out.
- * 3. deaf: the upstream takes no more of the request; what it has to say may still be read. */
+ * 3. deaf: the upstream takes no more of the request; what it has to say may still be read.
+ * 4. reset: a write was told that the connection was reset, and who reads is not told again (Linux): its end is no end of an answer. */
 struct attempt {
     struct conn *conn;
     struct dial *dial;
     uint64_t started, connected;        /* reactor time */
     int failure;                        /* why attempt_send or the dial failed: enum failure */
-    bool deaf;
+    bool deaf, reset;
     bool sent;                          /* a byte of the request may have reached the upstream */
     char *why;                          /* a sentence about it, or NULL; freed by attempt_end */
     void (*changed)(struct attempt *a); /* the dial has ended: conn is open, or failure is set (>= 0) */

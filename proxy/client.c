@@ -19,8 +19,11 @@ void client_send(struct client *c, struct iovec *iov, int n)
 {
     for (int i = 0; i < n; i++)
         c->x.bytes_out += iov[i].iov_len;
-    if (!c->broken && outq_send(&c->out, &c->worker->blocks, &c->tcp.stream, iov, n))
-        c->broken = true;
+    if (c->broken || outq_send(&c->out, &c->worker->blocks, &c->tcp.stream, iov, n) == 0)
+        return;
+    c->broken = true;
+    if (c->x.ending == END_COMPLETE)
+        c->x.ending = END_CLIENT_GONE;
 }
 
 static void client_free(struct retired *r)
@@ -55,14 +58,17 @@ static void reset(struct client *c)
 }
 
 /* All is sent. Where the client may still be sending, closing at once would answer it with a reset, and a reset throws away what it has
- * not read yet (RFC 9112, 9.6): so our side is shut first, and theirs read to its end. */
+ * not read yet (RFC 9112, 9.6): so our side is shut first, and theirs read to its end. Not so where it has said that this was all, or has nothing
+ * more to lose. */
 static void finish_closing(struct client *c)
 {
-    bool quiet = c->x.request == REQUEST_DONE && c->in.end == 0 && !stream_pending(&c->tcp.stream);
+    const struct exchange *x = &c->x;
+    bool quiet = x->request == REQUEST_DONE && c->in.end == 0 && !stream_pending(&c->tcp.stream);
+    bool end = x->cut && x->answer_framing == HTTP_UNTIL_CLOSE;
 
-    if (c->x.cut && c->x.answer_framing == HTTP_UNTIL_CLOSE)
+    if (end)
         reset(c);
-    if (c->x.cut || quiet) {
+    if (end || (quiet && (x->last || tcp_all_taken(&c->tcp)))) {
         client_close(c);
         return;
     }
@@ -70,6 +76,16 @@ static void finish_closing(struct client *c)
     inbuf_clear(&c->in);
     c->phase = CLIENT_LINGER;
     c->linger_until = reactor_now(c->worker->reactor) + LINGER_MAX_MS;
+}
+
+bool client_head_begun(const struct client *c)
+{
+    struct span in = inbuf_span(&c->in);
+    size_t n = 0;
+
+    while (n < in.n && (in.p[n] == '\r' || in.p[n] == '\n'))
+        n++;
+    return c->phase == CLIENT_HEAD && n < in.n;
 }
 
 static bool owes_bytes(const struct client *c)
@@ -288,9 +304,9 @@ static void on_timer(struct timer *t)
 {
     struct client *c = container_of(t, struct client, timer);
 
-    if (c->phase == CLIENT_HEAD && c->in.end > 0)
+    if (client_head_begun(c))
         head_is_late(c);
-    else if (c->phase == CLIENT_EXCHANGE && c->out.bytes == 0 && c->x.answer == ANSWER_WAIT)
+    else if (c->phase == CLIENT_EXCHANGE && c->out.bytes == 0 && c->x.answer != ANSWER_DONE)
         body_is_late(c);
     else
         c->broken = true;
@@ -369,7 +385,7 @@ void client_accept(struct worker *w, int fd, const struct addr *peer, bool prefa
 
 void client_drain(struct client *c)
 {
-    if (c->phase == CLIENT_PREFACE || (c->phase == CLIENT_HEAD && c->in.end == 0 && c->out.bytes == 0))
+    if (c->phase == CLIENT_PREFACE || (c->phase == CLIENT_HEAD && !client_head_begun(c) && c->out.bytes == 0))
         client_close(c);
 }
 

@@ -103,7 +103,8 @@ size_t exchange_begin(struct client *c, size_t head_n, struct span rest)
     open_exchange(c);
     note_head(x, h);
     x->bytes_in = head_n;
-    x->close = !h->keep_alive || c->worker->draining;
+    x->last = !h->keep_alive;
+    x->close = x->last || c->worker->draining;
     x->minor0 = h->minor == 0;
     x->head_only = span_eq(h->method, SPAN("HEAD"));
     x->from = admission_client(x->settings, &c->peer, h);
@@ -154,7 +155,9 @@ void exchange_fail(struct client *c, enum failure f, const char *why)
     struct exchange *x = &c->x;
 
     x->ending = ending_of(f);
-    if (failure_info(f)->status >= 500)
+    if (x->answer == ANSWER_BODY && x->ending == END_COMPLETE)
+        x->ending = END_CLIENT_GONE;    /* it has broken its own request off */
+    if (failure_info(f)->status >= 500 || x->answer == ANSWER_BODY)
         log_say(c->worker->log, LOG_WARNING_LEVEL, "%s", why);
     request_abandon(c);
     if (x->answer == ANSWER_BODY)
@@ -233,7 +236,7 @@ void exchange_steer(struct client *c, bool client_progress, bool upstream_progre
     case CLIENT_PREFACE:
     case CLIENT_HEAD:
         want |= c->out.bytes == 0 ? READY_READ : 0;
-        kind = c->unwelcome ? &linger_kind : c->in.end > 0 || !c->served ? &w->settings->timeouts.header : &w->settings->timeouts.idle;
+        kind = c->unwelcome ? &linger_kind : client_head_begun(c) || !c->served ? &w->settings->timeouts.header : &w->settings->timeouts.idle;
         client_progress = false;
         break;
     case CLIENT_EXCHANGE:

@@ -52,6 +52,7 @@ struct exchange {
     bool head_only;                     /* HEAD: answers have no body */
     bool watched;                       /* the answer is an event stream that can be read */
     bool minor0;                        /* the client speaks HTTP/1.0 */
+    bool last;                          /* it sends nothing after this request */
     bool awaits_continue;               /* it wants to see 100 before it sends its body */
     struct addr from;                   /* who sent the request, as far as trusted proxies tell */
     struct settings *settings;
@@ -153,6 +154,9 @@ void answer_cut(struct client *c, enum failure f, const char *why);
 
 /* Queues bytes for the client; a failure sets c->broken. */
 void client_send(struct client *c, struct iovec *iov, int n);
+
+/* True if between requests something has come that is more than empty lines (RFC 9112, 2.2). */
+bool client_head_begun(const struct client *c);
 
 /* Called when the dial of the exchange's attempt has ended. */
 void client_attempt_changed(struct attempt *a);

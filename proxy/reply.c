@@ -12,6 +12,7 @@ static void put_common(struct http_out *o, struct client *c)
 {
     struct exchange *x = &c->x;
 
+    x->close |= c->worker->draining;
     random_request_id(x->id);
     x->id_n = REQUEST_ID_LEN;
     http_put_field(o, SPAN("x-request-id"), (struct span){ x->id, x->id_n });

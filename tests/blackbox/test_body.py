@@ -1,11 +1,13 @@
 """Request bodies: Expect, uploads of every framing, early answers, pipelining, limits of size and of time."""
 import os
+import signal
+import threading
 import time
 
 import pytest
 
 from httpraw import PATH, Broken, head, post, post_chunked
-from peers import ok
+from peers import SSE_HEAD, chunk, delta, ok
 
 
 @pytest.fixture(scope="module")
@@ -278,3 +280,81 @@ def test_http_1_0_that_would_stay(p):
     assert c.response().status == 200
     if not c.eof and c.silent(0.1):
         assert c.send(post("{}", version="1.0")).response().status == 200
+
+
+def test_an_event_stream_that_the_body_is_too_late_for_says_so(proxy, scripted):
+    def handler(conn, n):
+        conn.head_bytes()
+        conn.send(SSE_HEAD + chunk(delta("a")))
+        conn.gone()
+    for version, complete in (("1.1", True), ("1.0", True)):
+        p = proxy(scripted(handler), server={"body_timeout": "400ms"})
+        r = p.ask(head("POST", PATH, "Content-Length: 100", version=version) + b"{}")
+        assert r.status == 200 and b'data: {"error":' in r.body and r.complete == complete
+        p.wait_log("status=200 .*end=timeout")
+
+
+@pytest.mark.parametrize("bad", [b"zz\r\n", b"400\r\n" + b"x" * 1024], ids=["malformed", "too large"])
+def test_an_answer_that_the_clients_own_fault_cuts_is_not_complete(proxy, scripted, bad):
+    def handler(conn, n):
+        conn.head_bytes()
+        conn.send(b"HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\n0123456789")
+        conn.gone()
+    p = proxy(scripted(handler), server={"max_body_size": "1k"})
+    c = p.connect().send(head("POST", PATH, "Transfer-Encoding: chunked") + b"2\r\n{}\r\n")
+    r = c.response_head()
+    c.send(bad)
+    c.read_body(r, "close")
+    assert r.body == b"0123456789" and not r.complete
+    p.wait_log("warning .*\n.*status=200 .*end=client_gone")
+
+
+def test_an_empty_line_between_requests_is_no_head(quick):
+    c = quick.connect()
+    assert c.send(post()).response().status == 200
+    assert c.send(b"\r\n").closed(), "idle_timeout, without a word"
+    c = quick.connect()
+    assert c.send(post()).response().status == 200
+    assert c.send(b"\r\n" + post()).response().status == 200
+
+
+def test_what_was_passed_on_is_not_lost_to_what_the_client_still_sends(proxy, scripted):
+    """Closing at once while more comes in would be answered by a reset, which throws away what lies in the client's buffers and ours."""
+    def handler(conn, n):
+        for _ in range(3):
+            r = conn.request()
+            if r.body == b"1":
+                conn.send(ok(b"x" * 400_000))
+            elif r.body == b"2":
+                time.sleep(0.3)
+                conn.send(b"HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\nabc")
+                return
+    c = proxy(scripted(handler)).connect(rcvbuf=4096)
+    for i in (b"1", b"2", b"3"):
+        c.send(post(i))
+        time.sleep(0.1)
+    time.sleep(0.6)
+    r = c.response()
+    assert r.complete and len(r.body) == 400_000
+    r = c.response()
+    assert not r.complete and r.body == b"abc"
+
+
+def test_a_client_that_goes_while_its_answer_is_written_has_gone(proxy, scripted):
+    go = threading.Event()
+
+    def handler(conn, n):
+        conn.request()
+        go.wait(5)
+        conn.send(ok())
+        conn.gone()
+    p = proxy(scripted(handler))
+    c = p.connect().send(post())
+    time.sleep(0.1)
+    p.signal(signal.SIGSTOP)
+    go.set()
+    time.sleep(0.1)
+    c.close(rst=True)
+    time.sleep(0.05)
+    p.signal(signal.SIGCONT)
+    p.wait_log("end=client_gone")

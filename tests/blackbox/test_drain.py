@@ -112,7 +112,7 @@ def test_an_answer_that_is_cut_says_so(proxy, scripted, start, version, twice):
         p.signal(signal.SIGTERM)
     r = c.response()
     if not start:
-        assert r.status == 502 and r.get("x-should-retry") == "false" and r.complete
+        assert r.status == 502 and r.get("x-should-retry") == "false" and r.complete and r.get("connection") == "close"
     elif start.startswith(PLAIN_HEAD):
         assert r.status == 200 and r.body == b"part 1" and not r.complete
     else:

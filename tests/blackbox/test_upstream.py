@@ -1,5 +1,6 @@
 """What becomes of a request when the upstream is away, late, wrong or closes; and which connections are used again."""
 import queue
+import signal
 import socket
 import threading
 import time
@@ -8,7 +9,7 @@ import pytest
 
 import procs
 from httpraw import PATH, STREAM, Broken, error_of, head, post
-from peers import SSE_HEAD, answering, chunk, delta, ok
+from peers import SSE_HEAD, BlackHole, answering, chunk, delta, ok
 
 
 def failed(r, status, code, retry):
@@ -447,3 +448,75 @@ def test_the_rest_of_a_body_opens_no_connection(proxy, scripted, start, sections
     c.close()
     time.sleep(0.2)
     assert len(u.conns) == 1 and not more
+
+
+@pytest.mark.parametrize("version, fields, rest", [
+    ("1.1", ["Transfer-Encoding: chunked"], b"3\r\ndef\r\n"), ("1.0", ["Content-Length: 100000"], b"def"),
+], ids=["1.1", "1.0"])
+def test_a_reset_that_a_write_hears_of_first(proxy, scripted, version, fields, rest):
+    """After it a read sees the end, as if an answer without a length had come to its own."""
+    go = threading.Event()
+
+    def handler(conn, n):
+        conn.head_bytes()
+        conn.send(b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\n\r\n" + b'{"half":"of the ans')
+        go.wait(5)
+        conn.close(rst=True)
+    p = proxy(scripted(handler))
+    c = p.connect().send(head("POST", PATH, *fields, version=version) + rest)
+    r = c.response_head()
+    time.sleep(0.1)
+    p.signal(signal.SIGSTOP)
+    c.send(rest)
+    time.sleep(0.05)
+    go.set()
+    time.sleep(0.1)
+    p.signal(signal.SIGCONT)
+    c.read_body(r, "close")
+    assert r.body == b'{"half":"of the ans' and not r.complete
+    p.wait_log("status=200 .*end=upstream_lost")
+
+
+def test_a_thread_that_cannot_be_started_is_no_look_up_under_way(proxy, upstream, tmp_path):
+    library = procs.preload_library("""
+        #include <errno.h>
+        #include <pthread.h>
+        int pthread_create(pthread_t *t, const pthread_attr_t *a, void *(*f)(void *), void *arg)
+        {
+            (void)t, (void)a, (void)f, (void)arg;
+            return EAGAIN;
+        }
+        """, tmp_path)
+    p = proxy(upstream.url.replace("127.0.0.1", "localhost"), preload=library)
+    start = time.monotonic()
+    assert "localhost" in failed(p.ask(post()), 502, "upstream_connect_error", "true")
+    assert time.monotonic() - start < 5
+
+
+def test_every_address_gets_its_turn(proxy, upstream, tmp_path):
+    """Six that say nothing stand before the one that answers."""
+    holes = [BlackHole(f"127.0.0.{i}", upstream.port) for i in range(2, 8)]
+    library = procs.preload_library("""
+        #define _GNU_SOURCE
+        #include <dlfcn.h>
+        #include <netdb.h>
+        int getaddrinfo(const char *host, const char *service, const struct addrinfo *hints, struct addrinfo **out)
+        {
+            static const char *const names[] = { "127.0.0.2", "127.0.0.3", "127.0.0.4", "127.0.0.5", "127.0.0.6", "127.0.0.7", "127.0.0.1" };
+            int (*next)(const char *, const char *, const struct addrinfo *, struct addrinfo **) =
+                (int (*)(const char *, const char *, const struct addrinfo *, struct addrinfo **))dlsym(RTLD_NEXT, "getaddrinfo");
+            (void)host;
+            for (unsigned i = 0; i < sizeof names / sizeof *names; i++) {
+                int err = next(names[i], service, hints, out);
+                if (err)
+                    return err;
+                while (*out)
+                    out = &(*out)->ai_next;
+            }
+            return 0;
+        }
+        """, tmp_path)
+    p = proxy(f"http://many.test:{upstream.port}", preload=library, upstream={"timeout": "8"})
+    assert p.ask(post()).status == 200
+    for h in holes:
+        h.stop()
