@@ -117,14 +117,20 @@ int tcp_attach(struct tcp *t, int fd)
 
 bool tcp_all_taken(const struct tcp *t)
 {
-#if defined(TIOCOUTQ) && defined(__linux__)
-    int left;
-
-    return ioctl(t->watch.fd, TIOCOUTQ, &left) == 0 && left == 0;
+    int left = 0;
+#if defined(__linux__)
+    int err = ioctl(t->watch.fd, TIOCOUTQ, &left);
+#elif defined(FIONWRITE)
+    int err = ioctl(t->watch.fd, FIONWRITE, &left);
+#elif defined(SO_NWRITE)
+    socklen_t len = sizeof left;
+    int err = getsockopt(t->watch.fd, SOL_SOCKET, SO_NWRITE, &left, &len);
 #else
+    int err = 0;
     (void)t;
-    return false;
 #endif
+
+    return err == 0 && left == 0;
 }
 
 void tcp_shutdown(struct tcp *t)

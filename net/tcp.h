@@ -21,7 +21,7 @@ int tcp_attach(struct tcp *t, int fd);
 /* Ends the writing direction (FIN); reading goes on. */
 void tcp_shutdown(struct tcp *t);
 
-/* True if the other system has acknowledged all that was written. False where that cannot be known. */
+/* True if the other system has acknowledged all that was written, the end included, as far as this system tells. */
 bool tcp_all_taken(const struct tcp *t);
 
 /* True if the socket is open. */

@@ -300,6 +300,12 @@ static void body_is_late(struct client *c)
     exchange_fail(c, FAIL_REQUEST_TIMEOUT, "the request's body did not come in time");
 }
 
+/* A client that owes nothing more has only to have taken what was sent. */
+static bool awaits_acknowledgement(const struct client *c)
+{
+    return c->phase == CLIENT_LINGER && c->x.request == REQUEST_DONE && !tcp_all_taken(&c->tcp) && reactor_now(c->worker->reactor) < c->linger_until;
+}
+
 static void on_timer(struct timer *t)
 {
     struct client *c = container_of(t, struct client, timer);
@@ -308,7 +314,7 @@ static void on_timer(struct timer *t)
         head_is_late(c);
     else if (c->phase == CLIENT_EXCHANGE && c->out.bytes == 0 && c->x.answer != ANSWER_DONE)
         body_is_late(c);
-    else
+    else if (!awaits_acknowledgement(c))
         c->broken = true;
     if (c->broken && c->phase == CLIENT_EXCHANGE && owes_bytes(c))
         c->x.ending = END_TIMEOUT;

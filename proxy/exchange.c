@@ -11,7 +11,7 @@
 
 #include <stdio.h>
 
-static struct timer_kind linger_kind = { .ms = 5000 };
+static struct timer_kind linger_kind = { .ms = 5000 }, acknowledge_kind = { .ms = 200 };
 
 /* An exchange that nothing is known of yet. */
 static void open_exchange(struct client *c)
@@ -248,7 +248,7 @@ void exchange_steer(struct client *c, bool client_progress, bool upstream_progre
         break;
     case CLIENT_LINGER:
         want = READY_READ;
-        kind = &linger_kind;
+        kind = c->x.request == REQUEST_DONE ? &acknowledge_kind : &linger_kind;
         client_progress &= reactor_now(w->reactor) < c->linger_until;
         break;
     case CLIENT_GONE:
