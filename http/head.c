@@ -271,9 +271,11 @@ const struct http_field *http_find(const struct http_head *h, enum http_name id)
 struct span http_coding(const struct http_head *h)
 {
     for (unsigned i = 0; i < h->n_fields; i++) {
-        struct span rest = h->fields[i].value, item;
+        struct span rest, item;
 
-        while (h->fields[i].id == HTTP_CONTENT_ENCODING && http_list_next(&rest, &item))
+        if (h->fields[i].id != HTTP_CONTENT_ENCODING)
+            continue;
+        for (rest = h->fields[i].value; http_list_next(&rest, &item);)
             if (!span_eq_nocase(item, SPAN("identity")))
                 return item;
     }

@@ -1,6 +1,6 @@
 """What a request and an event cost in the program itself: instructions, which callgrind counts the same each time.
 
-The ceilings are a tenth above what gcc 12 gives with -O2 on x86-64 (7451, 1192 and 145): who makes the way longer finds out here.
+The ceilings are a tenth above what gcc 12 gives with -O2 on x86-64 (7590, 1182 and 145): who makes the way longer finds out here.
 """
 import pathlib
 import platform
