@@ -81,9 +81,9 @@ static int open_sockets(const struct conf *c, struct sockets *shared, struct soc
 
     if (sockets_inherited(shared) && !sockets_named(c))
         return 0;
-    err = sockets_open(shared, c, n > 1 ? SOCKETS_LOCAL : SOCKETS_LOCAL | SOCKETS_TCP, false, stderr);
+    err = sockets_open(shared, NULL, c, n > 1 ? SOCKETS_LOCAL : SOCKETS_LOCAL | SOCKETS_TCP, stderr);
     for (unsigned i = 0; i < n && own && !err; i++)
-        err = sockets_open(&own[i], c, SOCKETS_TCP, true, stderr);
+        err = sockets_open(&own[i], shared, c, SOCKETS_TCP, stderr);
     return err;
 }
 

@@ -39,7 +39,7 @@ static int fail(int fd, int err)
 }
 
 /* TCP_NODELAY is set here once: Linux gives it on to accepted sockets. */
-int listen_tcp(const struct addr *a, bool reuseport)
+static int bind_tcp(const struct addr *a, bool reuseport)
 {
     struct sockaddr_storage ss;
     socklen_t len = addr_to_sockaddr(a, &ss);
@@ -55,26 +55,24 @@ int listen_tcp(const struct addr *a, bool reuseport)
 #endif
     if (a->family == 6)
         set_flag(fd, IPPROTO_IPV6, IPV6_V6ONLY);
-    if (bind(fd, (struct sockaddr *)&ss, len) || listen(fd, BACKLOG))
-        return fail(fd, -errno);
-    return set_nonblocking(fd) ? fail(fd, -errno) : fd;
+    return bind(fd, (struct sockaddr *)&ss, len) ? fail(fd, -errno) : fd;
 }
 
-int listen_try_tcp(const struct addr *a)
+int listen_tcp(const struct addr *a, bool reuseport)
 {
-    struct addr any_port = *a;
-    struct sockaddr_storage ss;
-    socklen_t len;
-    int fd, err;
+    int fd = bind_tcp(a, reuseport);
 
-    any_port.port = 0;
-    len = addr_to_sockaddr(&any_port, &ss);
-    fd = socket(ss.ss_family, SOCK_STREAM, 0);
     if (fd < 0)
-        return -errno;
-    err = bind(fd, (struct sockaddr *)&ss, len) ? -errno : 0;
-    close(fd);
-    return err;
+        return fd;
+    return listen(fd, BACKLOG) || set_nonblocking(fd) ? fail(fd, -errno) : fd;
+}
+
+/* A socket that does not listen takes no connection from those that do. */
+int listen_try_tcp(const struct addr *a, bool reuseport)
+{
+    int fd = bind_tcp(a, reuseport);
+
+    return fd < 0 ? fd : fail(fd, 0);
 }
 
 /* A socket file that nobody accepts from is left over from a process that died. */

@@ -15,9 +15,10 @@ int listen_tcp(const struct addr *a, bool reuseport);
  * Returns the descriptor or a negative errno (-EADDRINUSE if somebody does listen). */
 int listen_unix(const char *path, unsigned mode);
 
-/* Whether listen_tcp and listen_unix could succeed, but for an address that is in use: binds no more than, for a moment, a port that the system chooses.
- * Return 0 or the negative errno. */
-int listen_try_tcp(const struct addr *a);
+/* Whether listen_tcp could succeed: binds for a moment, to any port where that of a is 0, and listens to none. Returns 0 or the negative errno. */
+int listen_try_tcp(const struct addr *a, bool reuseport);
+
+/* Whether listen_unix could succeed, but for somebody who listens there: opens nothing. Returns 0 or the negative errno. */
 int listen_try_unix(const char *path);
 
 struct listener {

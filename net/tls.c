@@ -190,12 +190,13 @@ static int shake_hands(struct tls *t)
 /* The end of reading, whatever it is. A connection that ends without its goodbye may have been cut by anybody (RFC 8446, 6.1). */
 static void end_reading(struct tls *t, int err)
 {
-    char *why = why_text(t);
+    char *why;
 
     if (err == MBEDTLS_ERR_SSL_PEER_CLOSE_NOTIFY) {
         t->goodbye = true;
         return;
     }
+    why = why_text(t);
     if (why && t->carrier.read_error)
         snprintf(why, TLS_WHY_MAX, "the connection was lost: %s", strerror(-t->carrier.read_error));
     else if (why && t->carrier.eof)

@@ -302,8 +302,8 @@ static void ended(struct client *c, ssize_t n)
     const char *cause;
     char why[512];
 
-    if (n == 0 && x->attempt.reset)
-        n = -ECONNRESET;
+    if (n == 0 && x->attempt.reset && x->attempt.conn->top == &x->attempt.conn->tcp.stream)
+        n = -ECONNRESET;                /* above the socket an end is one that the other side has spoken */
     cause = n < 0 ? stream_why(x->attempt.conn->top) : "";
     if (!cause)
         cause = strerror((int)-n);

@@ -236,7 +236,7 @@ static void reload(struct parent *p)
         return;
     notify_reloading();
     if (reload_read(&fresh, p->settings, p->options->from, p->log) == 0) {
-        if (reload_prepare(&ring, p->settings, fresh, p->log) == 0)
+        if (reload_prepare(&ring, p->settings, fresh, p->options->shared, p->log) == 0)
             apply(p, fresh, ring);
         else
             settings_release(fresh, NULL);

@@ -10,7 +10,6 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <sys/stat.h>
-#include <unistd.h>
 
 /* Collects what others write to a FILE, to be said in the log. */
 struct report {
@@ -93,24 +92,20 @@ void reload_tell(const struct settings *old, const struct settings *fresh, struc
 }
 
 /* Where several workers will each listen on a new address, or new ones on those that there are, or one of them on a local socket, it is tried first. */
-static int try_listening(const struct conf *old, const struct conf *fresh, FILE *errors)
+static int try_listening(const struct conf *old, const struct conf *fresh, const struct sockets *shared, FILE *errors)
 {
     bool grows = parent_workers(fresh) > parent_workers(old);
+    int err = 0;
 
-    for (unsigned i = 0; i < fresh->server.n_listen; i++) {
+    if (sockets_inherited(shared) && !sockets_named(fresh))
+        return 0;
+    for (unsigned i = 0; i < fresh->server.n_listen && !err; i++) {
         const struct conf_listen *l = &fresh->server.listen[i];
-        int fd;
 
-        if (sockets_find_listen(old, l->text) && (l->is_unix || !grows))
-            continue;
-        fd = socket_open(l, true, errors);
-        if (fd < 0)
-            return fd;
-        close(fd);
-        if (l->is_unix)
-            unlink(l->host);
+        if (!sockets_have(shared, l->text) && (!sockets_find_listen(old, l->text) || (grows && !l->is_unix)))
+            err = socket_try(l, errors);
     }
-    return 0;
+    return err;
 }
 
 /* Gives local sockets that stay the mode that fresh says. If one cannot be changed, those before it are changed back. */
@@ -143,14 +138,14 @@ static void tell_failure(struct report *report, struct log *log, int err)
     log_say(log, LOG_ERROR_LEVEL, "reload: nothing was changed: %s", strerror(-err));
 }
 
-int reload_prepare(struct ring **ring, const struct settings *old, const struct settings *fresh, struct log *log)
+int reload_prepare(struct ring **ring, const struct settings *old, const struct settings *fresh, const struct sockets *shared, struct log *log)
 {
     struct report report;
     int err = report_open(&report);
 
     *ring = NULL;
     if (!err)
-        err = try_listening(old->conf, fresh->conf, report.file);
+        err = try_listening(old->conf, fresh->conf, shared, report.file);
     if (!err)
         err = log_prepare(ring, log, fresh->conf, report.file);
     if (!err)

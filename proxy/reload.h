@@ -24,8 +24,8 @@ int reload_read(struct settings **out, const struct settings *old, const struct 
 void reload_tell(const struct settings *old, const struct settings *fresh, struct log *log);
 
 /* For a parent, before its workers read the same: tries what could fail in them, to listen on new addresses above all, and gives local sockets that stay the mode
- * that fresh says. Returns 0 with *ring for log_change, or a negative errno after the log has said what failed. */
-int reload_prepare(struct ring **ring, const struct settings *old, const struct settings *fresh, struct log *log);
+ * that fresh says. shared is what all of them have. Returns 0 with *ring for log_change, or a negative errno after the log has said what failed. */
+int reload_prepare(struct ring **ring, const struct settings *old, const struct settings *fresh, const struct sockets *shared, struct log *log);
 
 /* Gives w fresh settings, with the doors and the log that they ask for. Returns 0, or a negative errno after the log has said why, w being as before. fresh is
  * taken over in any case. */

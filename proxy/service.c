@@ -13,6 +13,7 @@
 struct serving {
     struct signals signals;
     struct watch lifeline;
+    bool orphaned;                      /* the parent is gone */
     struct worker *worker;
     const struct service *service;
 };
@@ -52,12 +53,12 @@ static void reload(struct serving *s)
         notify_send("READY=1");
 }
 
-/* The second signal ends a process that is alone at once; of many, that is the parent's to say. */
+/* The second signal ends a process that is alone at once; of many, that is the parent's to say, as long as there is one. */
 static void stop(struct serving *s)
 {
     if (!s->service->of_many)
         notify_send("STOPPING=1");
-    if (!s->service->of_many || !s->worker->draining)
+    if (!s->service->of_many || s->orphaned || !s->worker->draining)
         worker_drain(s->worker);
 }
 
@@ -96,6 +97,7 @@ static void on_lifeline(struct watch *w)
     struct serving *s = container_of(w, struct serving, lifeline);
 
     log_say(s->worker->log, LOG_ERROR_LEVEL, "the parent process is gone");
+    s->orphaned = true;
     w->ready = 0;
     reactor_want(s->worker->reactor, w, 0);
     if (!s->worker->draining)

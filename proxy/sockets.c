@@ -40,6 +40,23 @@ int socket_open(const struct conf_listen *l, bool share, FILE *errors)
     return told(l, listen_tcp(&a, share), errors);
 }
 
+int socket_try(const struct conf_listen *l, FILE *errors)
+{
+    struct addr a;
+    int fd;
+
+    if (!l->is_unix) {
+        a = address_of(l);
+        return told(l, listen_try_tcp(&a, true), errors);
+    }
+    fd = told(l, listen_unix(l->host, l->mode), errors);
+    if (fd < 0)
+        return fd;
+    close(fd);
+    unlink(l->host);
+    return 0;
+}
+
 int sockets_try(const struct conf *c, FILE *errors)
 {
     int first = 0;
@@ -51,7 +68,8 @@ int sockets_try(const struct conf *c, FILE *errors)
 
         if (!l->is_unix)
             a = address_of(l);
-        err = told(l, l->is_unix ? listen_try_unix(l->host) : listen_try_tcp(&a), errors);
+        a.port = 0;
+        err = told(l, l->is_unix ? listen_try_unix(l->host) : listen_try_tcp(&a, false), errors);
         first = first ? first : err;
     }
     return first;
@@ -95,16 +113,16 @@ bool sockets_inherited(const struct sockets *s)
     return false;
 }
 
-int sockets_open(struct sockets *s, const struct conf *c, unsigned kinds, bool share, FILE *errors)
+int sockets_open(struct sockets *s, const struct sockets *besides, const struct conf *c, unsigned kinds, FILE *errors)
 {
     for (unsigned i = 0; i < c->server.n_listen; i++) {
         const struct conf_listen *l = &c->server.listen[i];
         struct open_socket o = { .name = l->text, .file = l->is_unix };
         int err;
 
-        if (!(kinds & (l->is_unix ? SOCKETS_LOCAL : SOCKETS_TCP)) || sockets_have(s, l->text))
+        if (!(kinds & (l->is_unix ? SOCKETS_LOCAL : SOCKETS_TCP)) || sockets_have(s, l->text) || (besides && sockets_have(besides, l->text)))
             continue;
-        o.fd = socket_open(l, share, errors);
+        o.fd = socket_open(l, besides != NULL, errors);
         if (o.fd < 0)
             return o.fd;
         err = told(l, sockets_add(s, &o), errors);

@@ -25,16 +25,19 @@ struct sockets {
  * address and the cause in errors. */
 int socket_open(const struct conf_listen *l, bool share, FILE *errors);
 
+/* Checks that several processes could open a socket of that address, beside those that they may have. Returns 0 or a negative errno, as socket_open. */
+int socket_try(const struct conf_listen *l, FILE *errors);
+
 /* Checks that the sockets of c could be opened, but for addresses that are in use: opens none of them. Returns 0 or a negative errno after saying in errors what could not. */
 int sockets_try(const struct conf *c, FILE *errors);
 
 /* Adds a copy of o, whose fd belongs to s from now on. On failure (-ENOMEM) fd is closed. */
 int sockets_add(struct sockets *s, const struct open_socket *o);
 
-/* Opens the sockets of c that s does not have, of the kinds wanted (SOCKETS_*); share: see socket_open. Returns 0 or a negative errno, errors having said which
- * failed. */
+/* Opens the sockets of c that s does not have, of the kinds wanted (SOCKETS_*). besides: what all processes have together, while each opens its own of the rest; NULL:
+ * there is one process. Returns 0 or a negative errno, errors having said which failed. */
 enum { SOCKETS_TCP = 1, SOCKETS_LOCAL = 2 };
-int sockets_open(struct sockets *s, const struct conf *c, unsigned kinds, bool share, FILE *errors);
+int sockets_open(struct sockets *s, const struct sockets *besides, const struct conf *c, unsigned kinds, FILE *errors);
 
 /* Adds the sockets that LISTEN_FDS hands to this process, and forgets the variables, so that no child believes them to be its own. Returns 0; a negative errno
  * after saying in errors which descriptor is no listening stream socket. */

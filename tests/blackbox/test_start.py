@@ -1,4 +1,5 @@
 """The start: sockets handed over, the service manager told, another user, the limit of open files, modes of local sockets, -t on all of it."""
+import contextlib
 import os
 import pathlib
 import pwd
@@ -114,12 +115,26 @@ def test_sockets_that_are_handed_over(activated, tmp_path, workers):
         assert (tmp_path / "s").exists(), "its file is who handed it over's"
 
 
-def test_listen_adds_to_what_is_handed_over(activated):
+@pytest.mark.parametrize("workers", [1, 2])
+def test_listen_adds_to_what_is_handed_over(activated, workers):
     with listening() as a:
         other = procs.free_port()
-        activated(ini(f"127.0.0.1:{a.getsockname()[1]}, 127.0.0.1:{other}"), a)
+        activated(ini(f"127.0.0.1:{a.getsockname()[1]}, 127.0.0.1:{other}", more=f"[server]\nworkers = {workers}\n"), a)
         healthy(a.getsockname()[1])
         healthy(other)
+
+
+def test_more_workers_for_what_is_handed_over(activated):
+    """The built-in address is not listened on, so it is nothing to them that another program does."""
+    with listening() as a, contextlib.ExitStack() as stack:
+        with contextlib.suppress(OSError):
+            stack.enter_context(socket.create_server(("0.0.0.0", 8000)))
+        p = activated(ini(more="[server]\nworkers = 2\n"), a)
+        healthy(a.getsockname()[1])
+        p.ini.write_text(ini(more="[server]\nworkers = 3\n"))
+        p.process.send_signal(signal.SIGHUP)
+        p.wait_log("reload: done")
+        healthy(a.getsockname()[1])
 
 
 def test_variables_for_another_process_are_not_ours(started):

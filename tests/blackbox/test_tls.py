@@ -1,4 +1,5 @@
 """https upstreams: who is trusted and who is not, in which words; resumption, truncation, streams. Against Python's ssl and, where it is installed, nginx."""
+import contextlib
 import json
 import re
 import shutil
@@ -13,7 +14,7 @@ import pytest
 
 import certs
 import procs
-from httpraw import STREAM, Conn, connect, head, post
+from httpraw import PATH, STREAM, Conn, connect, head, post
 from peers import DONE, FINISH, SSE_HEAD, answering, chunk, delta, ok
 from test_syscalls import Strace
 from tlspeers import V12, V13, authority, good, has_tls13, tls_upstream, trusting  # noqa: F401
@@ -371,6 +372,33 @@ def test_a_handshake_byte_by_byte(trusting, tls_upstream, good):
 
 
 # Bytes.
+
+def test_a_goodbye_is_an_end_whatever_the_socket_says_after_it(trusting, tls_upstream, good):
+    """An early answer without a length, then the reset of what is left of the upload: TLS has said that the answer was whole."""
+    begin, said, close = threading.Event(), threading.Event(), threading.Event()
+
+    def handler(conn, n):
+        conn.head_bytes()
+        begin.wait(5)
+        conn.send(b"HTTP/1.1 413 Too Large\r\nContent-Type: application/json\r\n\r\n" + b'{"whole":"answer"}')
+        conn.sock.setblocking(False)
+        with contextlib.suppress(ssl.SSLError):
+            conn.sock.unwrap()
+        said.set()
+        close.wait(5)
+    p = trusting(tls_upstream(handler, good))
+    c = p.connect().send(head("POST", PATH, "Content-Length: 1000000") + b"z" * 400_000)
+    time.sleep(0.2)
+    p.signal(signal.SIGSTOP)
+    c.send(b"z" * 5000)
+    begin.set()
+    assert said.wait(5)
+    close.set()
+    time.sleep(0.2)
+    p.signal(signal.SIGCONT)
+    r = c.response()
+    assert r.status == 413 and r.body == b'{"whole":"answer"}' and r.complete
+
 
 def test_a_stream_comes_event_by_event(trusting, tls_upstream, good):
     step = threading.Semaphore(0)

@@ -163,6 +163,19 @@ def test_workers_end_when_the_parent_is_killed(workers, upstream):
     p.wait_log("error the parent process is gone")
 
 
+def test_orphans_still_end_at_once_when_told_to(workers, scripted):
+    p = workers(scripted(streaming(20)), server={"drain_timeout": "30"})
+    p.may_be_killed = True
+    all_, streams = children(p.pid), begun(p, 6)
+    p.signal(signal.SIGKILL)
+    p.wait_log("draining(?:.|\n)*draining")
+    assert any(alive(c) for c in all_)
+    for c in all_:
+        os.kill(c, signal.SIGTERM)
+    wait_for(lambda: not any(alive(c) for c in all_), 3)
+    assert len(streams) == 6
+
+
 def test_usr1_reaches_all(workers, upstream, tmp_path):
     path, old = tmp_path / "log", tmp_path / "log.1"
     path.touch()
