@@ -126,6 +126,9 @@ int conf_error(FILE *errors, const struct conf *c, int line, const char *section
 /* The line of file where the key name of [section] was set, for conf_error; 0: it has its default or comes from the environment. */
 int conf_line_of(const struct conf *c, const char *section, const char *name);
 
+/* What has to be said of tls_verify = no wherever it is in force; takes the text of base_url. */
+#define CONF_UNVERIFIED "tls_verify = no: nobody checks who %s is, and whoever answers gets the keys"
+
 /* Writes the effective configuration as an INI file that would give the same, secrets (client keys, real keys, a proxy's
  * credentials) masked as ***. Each line ends with a comment that says where the value came from. The tables of keys are
  * written as [key LABEL] sections. */

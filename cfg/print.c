@@ -152,7 +152,7 @@ void conf_print(const struct conf *c, FILE *to)
 {
     fprintf(to, "; the configuration in force, from %s\n", c->file ? c->file : "the environment and the built-in defaults");
     if (!c->upstream.tls_verify)
-        fprintf(to, "; WARNING: tls_verify = no: nobody checks who %s is, and whoever answers gets the keys\n", c->upstream.base_url.text);
+        fprintf(to, "; WARNING: " CONF_UNVERIFIED "\n", c->upstream.base_url.text);
     putc('\n', to);
     print_section(to, c, "server");
     putc('\n', to);

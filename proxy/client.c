@@ -31,10 +31,25 @@ static void client_free(struct retired *r)
     free(container_of(r, struct client, retired));
 }
 
+static bool owes_bytes(const struct client *c)
+{
+    return c->x.answer != ANSWER_DONE || c->out.bytes > 0;
+}
+
+/* An answer that ends with the connection looks complete when the connection ends: only a reset tells that it was cut. */
+static void tell_a_cut(struct client *c)
+{
+    struct linger at_once = { .l_onoff = 1, .l_linger = 0 };
+
+    if (c->x.answer_framing == HTTP_UNTIL_CLOSE && (c->x.cut || owes_bytes(c)))
+        setsockopt(c->tcp.watch.fd, SOL_SOCKET, SO_LINGER, &at_once, sizeof at_once);
+}
+
 static void client_close(struct client *c)
 {
     struct worker *w = c->worker;
 
+    tell_a_cut(c);
     c->phase = CLIENT_GONE;
     timer_disarm(&c->timer);
     stream_close(&c->tcp.stream);
@@ -49,26 +64,15 @@ static void client_close(struct client *c)
     worker_client_gone(w);
 }
 
-/* A body that ends with the connection looks complete when the connection ends: only a reset tells that it was cut. */
-static void reset(struct client *c)
-{
-    struct linger at_once = { .l_onoff = 1, .l_linger = 0 };
-
-    setsockopt(c->tcp.watch.fd, SOL_SOCKET, SO_LINGER, &at_once, sizeof at_once);
-}
-
 /* All is sent. Where the client may still be sending, closing at once would answer it with a reset, and a reset throws away what it has
- * not read yet (RFC 9112, 9.6): so our side is shut first, and theirs read to its end. Not so where it has said that this was all, or has nothing
- * more to lose. */
+ * not read yet (RFC 9112, 9.6): so our side is shut first, and theirs read to its end. Not so where it has said that this was all, has nothing
+ * more to lose, or is to see a reset. */
 static void finish_closing(struct client *c)
 {
     const struct exchange *x = &c->x;
     bool quiet = x->request == REQUEST_DONE && c->in.end == 0 && !stream_pending(&c->tcp.stream);
-    bool end = x->cut && x->answer_framing == HTTP_UNTIL_CLOSE;
 
-    if (end)
-        reset(c);
-    if (end || (quiet && (x->last || tcp_all_taken(&c->tcp)))) {
+    if ((x->cut && x->answer_framing == HTTP_UNTIL_CLOSE) || (quiet && (x->last || tcp_all_taken(&c->tcp)))) {
         client_close(c);
         return;
     }
@@ -88,11 +92,6 @@ bool client_head_begun(const struct client *c)
     return c->phase == CLIENT_HEAD && n < in.n;
 }
 
-static bool owes_bytes(const struct client *c)
-{
-    return c->x.answer != ANSWER_DONE || c->out.bytes > 0;
-}
-
 /* Ends what is to be ended: the exchange when both its directions are done, the connection after the last one. */
 static void advance(struct client *c)
 {
@@ -104,8 +103,6 @@ static void advance(struct client *c)
         if (c->phase == CLIENT_EXCHANGE) {
             if (x->ending == END_COMPLETE && owes_bytes(c))
                 x->ending = END_CLIENT_GONE;
-            if (x->answer_framing == HTTP_UNTIL_CLOSE && (x->cut || owes_bytes(c)))
-                reset(c);
             exchange_end(c);
         }
         client_close(c);

@@ -23,7 +23,7 @@ void service_announce(const struct conf *c, struct log *log)
     bool proxy = c->upstream.proxy.host != NULL;
 
     if (!c->upstream.tls_verify)
-        log_say(log, LOG_WARNING_LEVEL, "tls_verify = no: nobody checks who %s is, and whoever answers gets the keys", c->upstream.base_url.text);
+        log_say(log, LOG_WARNING_LEVEL, CONF_UNVERIFIED, c->upstream.base_url.text);
     log_say(log, LOG_INFO_LEVEL, "requests go to %s%s%s", c->upstream.base_url.text, proxy ? " through the proxy " : "", proxy ? c->upstream.proxy.text : "");
 }
 

@@ -95,13 +95,13 @@ static int make_tls(struct settings *s, FILE *errors)
 /* Makes the renamer's rules of the aliases and defaults of c, or of one of them alone. Returns as json_rules_make does. */
 static int make_rules(struct json_rules **out, const struct conf *c, const unsigned *only, unsigned *bad, const char **why)
 {
-    unsigned n = c->n_aliases + c->n_defaults;
+    unsigned first = only ? *only : 0, n = only ? 1 : c->n_aliases + c->n_defaults;
     struct json_alias *aliases = calloc(n + 1, sizeof *aliases);
     struct json_default *defaults = calloc(n + 1, sizeof *defaults);
     struct json_rules_spec spec = { .aliases = aliases, .defaults = defaults, .top_only = c->upstream.alias_top_only, .bad = bad };
     int err = aliases && defaults ? 0 : -ENOMEM;
 
-    for (unsigned i = only ? *only : 0; !err && i < (only ? *only + 1 : n); i++) {
+    for (unsigned i = first; !err && i < first + n; i++) {
         const struct conf_pair *pair = i < c->n_aliases ? &c->aliases[i] : &c->defaults[i - c->n_aliases];
 
         if (i < c->n_aliases)

@@ -13,6 +13,7 @@
 
 #define FIRST_FD 3                      /* SD_LISTEN_FDS_START */
 
+/* No address at all for a local socket. */
 static struct addr address_of(const struct conf_listen *l)
 {
     struct addr a = { 0 };
@@ -32,24 +33,19 @@ static int told(const struct conf_listen *l, int result, FILE *errors)
 
 int socket_open(const struct conf_listen *l, bool share, FILE *errors)
 {
-    struct addr a;
+    struct addr a = address_of(l);
 
-    if (l->is_unix)
-        return told(l, listen_unix(l->host, l->mode), errors);
-    a = address_of(l);
-    return told(l, listen_tcp(&a, share), errors);
+    return told(l, l->is_unix ? listen_unix(l->host, l->mode) : listen_tcp(&a, share), errors);
 }
 
 int socket_try(const struct conf_listen *l, FILE *errors)
 {
-    struct addr a;
+    struct addr a = address_of(l);
     int fd;
 
-    if (!l->is_unix) {
-        a = address_of(l);
+    if (!l->is_unix)
         return told(l, listen_try_tcp(&a, true), errors);
-    }
-    fd = told(l, listen_unix(l->host, l->mode), errors);
+    fd = socket_open(l, true, errors);
     if (fd < 0)
         return fd;
     close(fd);
@@ -63,11 +59,9 @@ int sockets_try(const struct conf *c, FILE *errors)
 
     for (unsigned i = 0; i < c->server.n_listen; i++) {
         const struct conf_listen *l = &c->server.listen[i];
-        struct addr a = { 0 };
+        struct addr a = address_of(l);
         int err;
 
-        if (!l->is_unix)
-            a = address_of(l);
         a.port = 0;
         err = told(l, l->is_unix ? listen_try_unix(l->host) : listen_try_tcp(&a, false), errors);
         first = first ? first : err;
