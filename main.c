@@ -1,18 +1,22 @@
-/* Options, and what has to be built before the program serves: in proxy/service.c, or through proxy/parent.c in several processes.
- * Knows nothing of requests: those begin in proxy/client.c.
- * Read docs/architecture.md first. */
+/* Options, the exit code, and the start. Read docs/architecture.md first. */
+#include "base/stack.h"
 #include "net/poller.h"
 #include "net/signals.h"
 #include "net/tls.h"
-#include "proxy/healthcheck.h"
-#include "proxy/parent.h"
-#include "proxy/privileges.h"
+#include "net/tls_server.h"
+#include "server/healthcheck.h"
+#include "server/parent.h"
+#include "server/privileges.h"
+#include "server/service.h"
+#include "server/workers.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <getopt.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/socket.h>
 
 #ifndef OCP_VERSION
 #define OCP_VERSION "unknown"
@@ -22,7 +26,7 @@ enum exit_code {
     EXIT_FINE = 0,
     EXIT_CONFIGURATION = 1,
     EXIT_NETWORK = 2,
-    EXIT_RESOURCES = 3,         /* files or memory */
+    EXIT_RESOURCES = 3, /* files or memory */
 };
 
 enum mode {
@@ -40,14 +44,14 @@ static const char help[] =
     "  -c FILE        configuration; without it ./proxy.ini, then\n"
     "                 /etc/openai-chat-proxy/proxy.ini, then built-in defaults with\n"
     "                 OPENAI_BASE_URL and OPENAI_API_KEY\n"
-    "  -t             check the configuration and bind nothing\n"
+    "  -t             check the configuration, listen nowhere\n"
     "  -T             print the effective configuration, secrets masked\n"
     "  -V             print versions\n"
     "  -h             print this help\n"
     "  --healthcheck  ask the running instance's /healthz; exit 0 or 1\n"
     "\n"
-    "signals: TERM and INT finish open streams and end (twice: at once), HUP reads the\n"
-    "         configuration anew, USR1 opens the log file anew\n"
+    "signals: TERM and INT finish open streams and end (twice: at once), HUP reloads\n"
+    "         the configuration, USR1 opens the log file again\n"
     "exit:    0 fine, 1 configuration, 2 network, 3 files or memory\n";
 
 static enum exit_code complain(enum exit_code code, const char *what, int err)
@@ -56,7 +60,18 @@ static enum exit_code complain(enum exit_code code, const char *what, int err)
     return code;
 }
 
-/* What other rooms know to be wrong with a configuration. */
+/* Opens /dev/null in the place of each standard descriptor that is closed: a connection that got
+ * its number would be taken for it. Where there is no /dev/null, a socket that goes nowhere. */
+static int occupy_standard_descriptors(void)
+{
+    for (int fd = 0; fd <= 2; fd++)
+        if (fcntl(fd, F_GETFD) < 0 && open("/dev/null", O_RDWR) < 0 &&
+            socket(AF_UNIX, SOCK_DGRAM, 0) < 0)
+            return -errno;
+    return 0;
+}
+
+/* Checks c by what other rooms know. */
 static void check_values(const struct conf *c, struct conf_errors *e)
 {
     settings_check(c, e);
@@ -64,114 +79,176 @@ static void check_values(const struct conf *c, struct conf_errors *e)
     log_check(c, e);
 }
 
-/* What is made of the configuration is part of its check: the CA file, for one. */
-static enum exit_code make_settings(struct settings **out, struct conf *c)
+/* The same, and what a start only warns of. */
+static void test_values(const struct conf *c, struct conf_errors *e)
 {
-    int err = settings_make(out, c, stderr);
+    check_values(c, e);
+    conf_check_loop(c, e);
+}
 
+/* Reads the configuration with files, which are the caller's to free if this succeeds. */
+static enum exit_code load_configuration(struct conf **c, struct files **files, const char *path,
+                                         conf_checker *also)
+{
+    int err = files_make(files);
+
+    if (!err)
+        err = conf_load(c, path, *files, also, stderr);
+    if (!err)
+        return EXIT_FINE;
+    files_free(*files);
+    return err == -EINVAL ? EXIT_CONFIGURATION
+                          : complain(EXIT_RESOURCES, "cannot read the configuration", err);
+}
+
+/* The settings that are made of c are part of its check: they need the CA file, for one. Frees
+ * files. */
+static enum exit_code make_settings(struct settings **out, struct conf *c, struct files *files)
+{
+    int err = settings_make(out, c, files, stderr);
+
+    files_free(files);
+    stack_wipe();
     if (err == -EINVAL)
         return EXIT_CONFIGURATION;
     return err ? complain(EXIT_RESOURCES, "cannot start", err) : EXIT_FINE;
 }
 
-/* The sockets of one process, or of n: those that all accept from, and for each worker its own. */
-static int open_sockets(const struct conf *c, struct sockets *shared, struct sockets *own, unsigned n)
+static int serve_alone(struct settings *settings, struct log *log, const struct reload_source *from,
+                       struct sockets *sockets)
 {
+    struct tallies *tallies = tallies_make(1);
+    struct service service = {
+        .settings = settings,
+        .log = log,
+        .from = from,
+        .sockets = sockets,
+        .tallies = tallies,
+        .parent = -1,
+    };
     int err;
 
-    if (sockets_inherited(shared) && !sockets_named(c))
-        return 0;
-    err = sockets_open(shared, NULL, c, n > 1 ? SOCKETS_LOCAL : SOCKETS_LOCAL | SOCKETS_TCP, stderr);
-    for (unsigned i = 0; i < n && own && !err; i++)
-        err = sockets_open(&own[i], shared, c, SOCKETS_TCP, stderr);
+    if (!tallies) {
+        settings_release(settings, NULL);
+        return -ENOMEM;
+    }
+    signal(SIGCHLD, SIG_IGN); /* the first process of a container inherits orphans */
+    err = service_run(&service);
+    service_sum_up(tallies, log);
+    tallies_free(tallies, 1);
     return err;
 }
 
-static enum exit_code serve(struct settings *settings, struct log *log, const struct reload_source *from, struct sockets *shared, struct sockets *own)
+static int serve(struct settings *settings, struct log *log, const struct reload_source *from,
+                 struct sockets *sockets)
 {
-    struct counters counters = { 0 };
-    struct service service = {
-        .settings = settings, .log = log, .from = from, .sockets = shared, .counters = &counters, .lifeline = -1,
+    struct parent_options options = {
+        .settings = settings,
+        .log = log,
+        .from = from,
+        .sockets = sockets,
+        .drops = privileges_wanted(settings->conf),
     };
-    struct parent_options options = { .settings = settings, .log = log, .from = from, .shared = shared, .own = own };
-    bool is_worker = false;
-    int err;
 
-    if (own) {
-        err = parent_run(&options, &is_worker);
-    } else {
-        signal(SIGCHLD, SIG_IGN);       /* the first process of a container inherits orphans */
-        err = service_run(&service);
-        service_sum_up(&counters, log);
-    }
-    return err ? EXIT_RESOURCES : EXIT_FINE;
+    if (from->alone)
+        return serve_alone(settings, log, from, sockets);
+    if (options.drops)
+        privileges_give_log(settings->conf, log);
+    return parent_run(&options);
 }
 
-/* Builds what has to be there before the process becomes who it is to be, and lets it run. Signals wait until the loop can hear them: whoever sees the
- * process may send it one. */
-static enum exit_code run(struct conf *c, const char *path)
+/* True if nothing is wrong with a file or an address, but there is too little of something. */
+static bool is_shortage(int err)
 {
-    struct settings *settings;
-    struct sockets shared = { 0 }, *own = NULL;
-    struct log *log = NULL;
-    unsigned n = parent_workers(c);
+    return err == -ENOMEM || err == -EMFILE || err == -ENFILE;
+}
+
+/* Opens the log and the sockets, and serves. Signals are held until the loop hears them. */
+static enum exit_code run(const char *path)
+{
     struct reload_source from = { .path = path };
+    struct settings *settings;
+    struct sockets sockets = { 0 };
+    struct log *log = NULL;
+    struct files *files;
+    struct conf *c;
     enum exit_code code;
     int err;
 
     signals_hold(true);
-    code = make_settings(&settings, c);
+    if (privileges_hide())
+        return complain(EXIT_RESOURCES, "cannot start", -ENOMEM);
+    tls_tickets_start();
+    code = load_configuration(&c, &files, path, check_values);
+    if (code == EXIT_FINE)
+        code = make_settings(&settings, c, files);
     if (code != EXIT_FINE)
         return code;
     signal(SIGPIPE, SIG_IGN);
     err = log_open(&log, c, stderr);
-    if (!err && n > 1)
-        own = calloc(n, sizeof *own);
-    if (!err && n > 1 && !own)
-        err = -ENOMEM;
     if (err) {
         code = complain(EXIT_RESOURCES, "cannot start", err);
         goto out;
     }
     log_mask(log, settings->secrets);
-    err = sockets_inherit(&shared, stderr);
-    sockets_exposed(&shared, from.exposed);
+    err = sockets_inherit(&sockets, stderr);
+    sockets_exposed(&sockets, from.exposed);
     if (err || sockets_check_key(c, from.exposed, stderr)) {
-        code = EXIT_CONFIGURATION;
+        code = is_shortage(err) ? EXIT_RESOURCES : EXIT_CONFIGURATION;
         goto out;
     }
+    from.alone = !parent_needed(c);
     privileges_raise_files(c, log);
-    if (open_sockets(c, &shared, own, n)) {
-        code = EXIT_NETWORK;
-        goto out;
-    }
-    err = privileges_drop(c, log);
+    err = sockets_open(&sockets, c, from.alone ? 0 : workers_wanted(c), stderr);
     if (err) {
-        code = complain(EXIT_RESOURCES, "cannot become the user", err);
+        code = is_shortage(err) ? EXIT_RESOURCES : EXIT_NETWORK;
         goto out;
     }
-    service_announce(c, log);
-    code = serve(settings, log, &from, &shared, own);
+    service_announce(settings, log);
+    service_announce_sandbox(c, log);
+    err = serve(settings, log, &from, &sockets);
+    code = err ? complain(EXIT_RESOURCES, "cannot go on", err) : EXIT_FINE;
     settings = NULL;
 out:
-    sockets_close(&shared);
-    for (unsigned i = 0; i < n && own; i++)
-        sockets_close(&own[i]);
-    free(own);
+    sockets_close(&sockets);
     log_close(log);
     settings_release(settings, NULL);
     return code;
 }
 
-/* Everything that could go wrong at the start is tried; the exit code is that of the first thing that would. */
-static enum exit_code test(struct conf *c)
+/* A certificate that clients will not like is no error: they may have been told to. */
+static void warn_of_certificates(const struct settings *s)
 {
-    enum exit_code log = log_try(c, stderr) ? EXIT_RESOURCES : EXIT_FINE, sockets = sockets_try(c, stderr) ? EXIT_NETWORK : EXIT_FINE;
-    struct settings *settings;
-    enum exit_code code = make_settings(&settings, c);
+    const struct conf *c = s->conf;
+    char why[512];
 
+    for (unsigned i = 0; i < c->server.n_certificates; i++)
+        if (settings_warn(s, i, why, sizeof why))
+            conf_error(stderr, c, conf_line_of(c, "server", "certificate"), "server", "warning: %s",
+                       why);
+}
+
+/* Tries everything that can go wrong at the start. The exit code is that of the first thing that
+ * would. */
+static enum exit_code test(const char *path)
+{
+    enum exit_code code, log, sockets = EXIT_FINE;
+    struct settings *settings;
+    struct files *files;
+    struct conf *c;
+    int err;
+
+    code = load_configuration(&c, &files, path, test_values);
     if (code != EXIT_FINE)
         return code;
+    log = log_try(c, stderr) ? EXIT_RESOURCES : EXIT_FINE;
+    err = sockets_try(c, stderr);
+    if (err)
+        sockets = is_shortage(err) ? EXIT_RESOURCES : EXIT_NETWORK;
+    code = make_settings(&settings, c, files);
+    if (code != EXIT_FINE)
+        return code;
+    warn_of_certificates(settings);
     settings_release(settings, NULL);
     code = log != EXIT_FINE ? log : sockets;
     if (code == EXIT_FINE)
@@ -184,13 +261,35 @@ static void print_version(void)
     printf("openai-chat-proxy %s\n%s, inih, %s\n", OCP_VERSION, tls_library(), poller_name);
 }
 
-static enum exit_code check_health(struct conf *c)
+static enum exit_code print_configuration(const char *path)
 {
-    int err = healthcheck(c);
+    struct files *files;
+    struct conf *c;
+    enum exit_code code = load_configuration(&c, &files, path, NULL);
 
-    if (err)
-        fprintf(stderr, "openai-chat-proxy: /healthz of %s: %s\n", c->server.listen[0].text, strerror(-err));
+    if (code != EXIT_FINE)
+        return code;
+    service_print(c, files, stdout);
     conf_free(c);
+    files_free(files);
+    return EXIT_FINE;
+}
+
+static enum exit_code check_health(const char *path)
+{
+    struct files *files;
+    struct conf *c;
+    enum exit_code code = load_configuration(&c, &files, path, NULL);
+    int err;
+
+    if (code != EXIT_FINE)
+        return code;
+    err = healthcheck(c);
+    if (err)
+        fprintf(stderr, "openai-chat-proxy: /healthz of %s: %s\n", c->server.listen[0].text,
+                strerror(-err));
+    conf_free(c);
+    files_free(files);
     return err ? EXIT_CONFIGURATION : EXIT_FINE;
 }
 
@@ -204,9 +303,10 @@ int main(int argc, char **argv)
     };
     const char *file = NULL;
     enum mode mode = MODE_RUN;
-    struct conf *c;
-    int opt, err;
+    int opt;
 
+    if (occupy_standard_descriptors())
+        return EXIT_RESOURCES;
     while ((opt = getopt_long(argc, argv, "c:tTVh", options, NULL)) != -1) {
         switch (opt) {
         case 'c':
@@ -236,20 +336,14 @@ int main(int argc, char **argv)
         fprintf(stderr, "openai-chat-proxy: unexpected argument '%s'; try -h\n", argv[optind]);
         return EXIT_CONFIGURATION;
     }
-    err = conf_load(&c, file, mode == MODE_RUN || mode == MODE_TEST ? check_values : NULL, stderr);
-    if (err)
-        return err == -EINVAL ? EXIT_CONFIGURATION : complain(EXIT_RESOURCES, "cannot read the configuration", err);
     switch (mode) {
     case MODE_TEST:
-        return test(c);
+        return (int)test(file);
     case MODE_PRINT:
-        conf_print(c, stdout);
-        break;
+        return (int)print_configuration(file);
     case MODE_HEALTHCHECK:
-        return check_health(c);
-    case MODE_RUN:
-        return run(c, file);
+        return (int)check_health(file);
+    default:
+        return (int)run(file);
     }
-    conf_free(c);
-    return EXIT_FINE;
 }

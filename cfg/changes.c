@@ -1,60 +1,91 @@
-/* What differs between two configurations, told so that an administrator recognises his change and nobody learns a secret.
- * Goes by the table in cfg/schema.c, so that a new key is compared without a word here.
- * How values are written is cfg/print.c. */
+/* What differs between two configurations, told so that an administrator recognises his change and
+ * nobody learns a secret. Goes by the tables of cfg/schema.c: a new key is compared without a word
+ * here. */
 #include "cfg/conf.h"
 #include "cfg/memory.h"
+#include "cfg/owners.h"
 #include "cfg/values.h"
 
 #include <stdlib.h>
 
-#define SHOWN_MAX 100                   /* a longer value is not repeated */
+#define SHOWN_MAX 100 /* a longer value is not repeated */
+#define NEW (-1)      /* the number of a name that only b has: none comes twice */
 
-/* The value as text, to be freed; NULL if memory ran out. */
-static char *text_of(const struct conf *c, const struct conf_row *row)
+/* One section of a before, of b after, and where to tell what differs. */
+struct comparison {
+    const struct conf *a, *b;
+    const struct conf_section *section;
+    FILE *to;
+};
+
+/* The value as text, the caller's; NULL if memory ran out. */
+static char *text_of(const void *base, const struct conf_row *row)
 {
     char *text = NULL;
     size_t n = 0;
     FILE *f = open_memstream(&text, &n);
+
     if (!f)
         return NULL;
-    conf_value_print(f, c, row);
+    conf_value_print(f, base, row);
     return fclose(f) == 0 ? text : NULL;
 }
 
-static bool same_secret(const struct conf *a, const struct conf *b, const struct conf_row *row)
+static bool same_text(const char *a, const char *b)
 {
-    const char *left = *(char *const *)(const void *)((const char *)a + row->at);
-    const char *right = *(char *const *)(const void *)((const char *)b + row->at);
-    return strcmp(left, right) == 0;
+    return a && b ? strcmp(a, b) == 0 : a == b;
 }
 
-static bool same_url(const struct conf_url *a, const struct conf_url *b)
+static bool same_texts(char *const *a, char *const *b, unsigned n)
 {
-    bool same = !a->user == !b->user && (!a->user || strcmp(a->user, b->user) == 0);
-    return same && !a->password == !b->password && (!a->password || strcmp(a->password, b->password) == 0);
+    for (unsigned i = 0; i < n; i++)
+        if (strcmp(a[i], b[i]) != 0)
+            return false;
+    return true;
 }
 
-/* True if what a value hides is the same in both. */
-static bool same_hidden(const struct conf *a, const struct conf *b, const struct conf_row *row)
+/* True if what a value hides is the same in both; what it shows is. */
+static bool same_hidden(const char *a, const char *b, const struct conf_row *row)
 {
-    if (row->type == CONF_SECRET)
-        return same_secret(a, b, row);
-    return row->type != CONF_PROXY || same_url(&a->upstream.proxy, &b->upstream.proxy);
+    const void *x = a + row->at, *y = b + row->at;
+    const struct conf_url *u = x, *v = y;
+
+    if (row->type == CONF_KEYS)
+        return same_texts(*(char *const *const *)x, *(char *const *const *)y,
+                          *conf_count(row, (void *)a));
+    if (row->type == CONF_PROXY)
+        return same_text(u->user, v->user) && same_text(u->password, v->password);
+    return true;
 }
 
-static unsigned compare_row(const struct conf *a, const struct conf *b, const struct conf_row *row, FILE *to)
+static unsigned compare_row(const struct comparison *c, const struct conf_owned *a,
+                            const struct conf_owned *b, const struct conf_row *row)
 {
-    char *old = text_of(a, row), *fresh = text_of(b, row);
+    char *old = text_of(a->base, row), *fresh = text_of(b->base, row);
     bool known = old && fresh, same = known && strcmp(old, fresh) == 0;
     bool shown = known && !same && strlen(old) <= SHOWN_MAX && strlen(fresh) <= SHOWN_MAX;
-    bool differs = !same || !same_hidden(a, b, row);
+    bool differs = !same || !same_hidden(a->base, b->base, row);
+
+    if (differs)
+        fprintf(c->to, "[%s%s%s] %s", c->section->name, b->label ? " " : "",
+                b->label ? b->label : "", row->name);
     if (differs && shown)
-        fprintf(to, "[%s] %s = %s (was %s)\n", row->section, row->name, fresh, old[0] ? old : "empty");
+        fprintf(c->to, " = %s (was %s)\n", fresh, old[0] ? old : "empty");
     else if (differs)
-        fprintf(to, "[%s] %s has changed\n", row->section, row->name);
+        fputs(" has changed\n", c->to);
     free(old);
     free(fresh);
     return differs;
+}
+
+static unsigned compare_settings(const struct comparison *c, const struct conf_owned *a,
+                                 const struct conf_owned *b)
+{
+    unsigned n = 0;
+
+    for (unsigned i = 0; i < c->section->n_rows; i++)
+        n += compare_row(c, a, b, &c->section->rows[i]);
+    return n;
 }
 
 /* How many entries of a table are new, gone, or have another value. */
@@ -62,61 +93,132 @@ struct tally {
     unsigned fresh, gone, changed;
 };
 
-static unsigned tell_tally(FILE *to, const char *section, const struct tally *t)
+static unsigned tell_tally(const struct comparison *c, const char *label, const struct tally *t)
 {
     if (t->fresh + t->gone + t->changed == 0)
         return 0;
-    fprintf(to, "[%s]: %u new, %u gone, %u changed\n", section, t->fresh, t->gone, t->changed);
+    fprintf(c->to, "[%s%s%s]: %u new, %u gone, %u changed\n", c->section->name, label ? " " : "",
+            label ? label : "", t->fresh, t->gone, t->changed);
     return 1;
 }
 
-static void compare_pairs(const struct conf_pair *a, unsigned a_n, const struct conf_pair *b, unsigned b_n, struct tally *t)
+static unsigned compare_pairs(const struct comparison *c, const struct conf_owned *a,
+                              const struct conf_owned *b)
 {
+    unsigned n_old, n_fresh;
+    const struct conf_pair *was = conf_owned_pairs(a, c->section, &n_old);
+    const struct conf_pair *is = conf_owned_pairs(b, c->section, &n_fresh);
+    struct tally t = { .gone = n_old };
     struct seen names = { 0 };
     int at = 0;
-    for (unsigned i = 0; i < a_n; i++)
-        seen_put(&names, span_of(a[i].name), (int)i + 1, &at);
-    t->gone = a_n;
-    for (unsigned i = 0; i < b_n; i++) {
-        if (seen_put(&names, span_of(b[i].name), (int)(a_n + i) + 1, &at) < 0 || at == 0) {
-            t->fresh++;
+
+    for (unsigned i = 0; i < n_old; i++)
+        seen_put(&names, span_of(was[i].name), (int)i + 1, &at);
+    for (unsigned i = 0; i < n_fresh; i++) {
+        if (seen_put(&names, span_of(is[i].name), NEW, &at) < 0 || at == 0) {
+            t.fresh++;
             continue;
         }
-        t->gone--;
-        t->changed += strcmp(a[at - 1].value, b[i].value) != 0;
+        t.gone--;
+        t.changed += strcmp(was[at - 1].value, is[i].value) != 0;
     }
     seen_free(&names);
+    return tell_tally(c, b->label, &t);
 }
 
-static void compare_keys(const struct conf *a, const struct conf *b, struct tally *t)
+static bool same_models(const struct conf_key *a, const struct conf_key *b)
 {
+    for (unsigned i = 0; i < a->n_models && i < b->n_models; i++)
+        if (a->models[i].prefix != b->models[i].prefix ||
+            strcmp(a->models[i].name, b->models[i].name) != 0)
+            return false;
+    return a->n_models == b->n_models;
+}
+
+static bool same_key(const struct conf_key *a, const struct conf_key *b)
+{
+    return a->n_upstream_keys == b->n_upstream_keys &&
+        same_texts(a->upstream_keys, b->upstream_keys, a->n_upstream_keys) &&
+        strcmp(a->label, b->label) == 0 && same_text(a->upstream, b->upstream) && same_models(a, b);
+}
+
+static unsigned compare_keys(const struct comparison *c)
+{
+    struct tally t = { .gone = c->a->n_keys };
     struct seen clients = { 0 };
     int at = 0;
-    for (unsigned i = 0; i < a->n_keys; i++)
-        seen_put(&clients, span_of(a->keys[i].client), (int)i + 1, &at);
-    t->gone = a->n_keys;
-    for (unsigned i = 0; i < b->n_keys; i++) {
-        if (seen_put(&clients, span_of(b->keys[i].client), (int)(a->n_keys + i) + 1, &at) < 0 || at == 0) {
-            t->fresh++;
+
+    for (unsigned i = 0; i < c->a->n_keys; i++)
+        seen_put(&clients, span_of(c->a->keys[i].client), (int)i + 1, &at);
+    for (unsigned i = 0; i < c->b->n_keys; i++) {
+        const struct conf_key *fresh = &c->b->keys[i];
+
+        if (seen_put(&clients, span_of(fresh->client), NEW, &at) < 0 || at == 0) {
+            t.fresh++;
             continue;
         }
-        t->gone--;
-        t->changed += strcmp(a->keys[at - 1].upstream, b->keys[i].upstream) != 0 || strcmp(a->keys[at - 1].label, b->keys[i].label) != 0;
+        t.gone--;
+        t.changed += !same_key(&c->a->keys[at - 1], fresh);
     }
     seen_free(&clients);
+    return tell_tally(c, NULL, &t);
+}
+
+/* The index in c of the upstream that is called as u; -1: there is none. */
+static int same_upstream(const struct conf *c, const struct conf_upstream *u)
+{
+    return conf_upstream_find(c, span_of(u->name));
+}
+
+/* Compares the section of each upstream that both have. */
+static unsigned compare_upstreams(const struct comparison *c)
+{
+    bool pairs = c->section->form == CONF_PAIRS;
+    unsigned n = 0;
+
+    for (unsigned i = 0; i < c->b->n_upstreams; i++) {
+        int before = same_upstream(c->a, &c->b->upstreams[i]);
+        struct conf_owned fresh = conf_owned(c->b, c->section, i), old;
+
+        if (before < 0)
+            continue;
+        old = conf_owned(c->a, c->section, (unsigned)before);
+        n += pairs ? compare_pairs(c, &old, &fresh) : compare_settings(c, &old, &fresh);
+    }
+    return n;
+}
+
+/* Tells the upstreams that b has and a has not. */
+static unsigned tell_missing(const struct conf *a, const struct conf *b, const char *what, FILE *to)
+{
+    unsigned n = 0;
+
+    for (unsigned i = 0; i < b->n_upstreams; i++)
+        if (same_upstream(a, &b->upstreams[i]) < 0) {
+            fprintf(to, "[upstream %s] is %s\n", b->upstreams[i].name, what);
+            n++;
+        }
+    return n;
+}
+
+static unsigned compare_section(const struct comparison *c)
+{
+    struct conf_owned old, fresh;
+
+    if (c->section->owner == CONF_UPSTREAM)
+        return compare_upstreams(c);
+    if (c->section->owner == CONF_KEY)
+        return c->section->form == CONF_CLIENTS ? compare_keys(c) : 0;
+    old = conf_owned(c->a, c->section, 0);
+    fresh = conf_owned(c->b, c->section, 0);
+    return compare_settings(c, &old, &fresh);
 }
 
 unsigned conf_changes(const struct conf *a, const struct conf *b, FILE *to)
 {
-    struct tally aliases = { 0 }, defaults = { 0 }, keys = { 0 };
     unsigned n = 0;
-    for (unsigned i = 0; i < conf_n_fixed; i++)
-        n += compare_row(a, b, &conf_rows[i], to);
-    compare_pairs(a->aliases, a->n_aliases, b->aliases, b->n_aliases, &aliases);
-    compare_pairs(a->defaults, a->n_defaults, b->defaults, b->n_defaults, &defaults);
-    compare_keys(a, b, &keys);
-    n += tell_tally(to, "field_aliases", &aliases);
-    n += tell_tally(to, "defaults", &defaults);
-    n += tell_tally(to, "api_keys", &keys);
-    return n;
+
+    for (unsigned i = 0; i < conf_n_sections; i++)
+        n += compare_section(&(struct comparison){ a, b, &conf_sections[i], to });
+    return n + tell_missing(a, b, "new", to) + tell_missing(b, a, "gone", to);
 }

@@ -1,46 +1,18 @@
-/* Values that are lists: addresses to listen on, addresses and blocks to let in, origins for CORS.
- * Knows the form of an address, and neither sockets nor what a list is for; what is checked across lists is in cfg/check.c. */
-#include "cfg/values.h"
-#include "cfg/conf.h"
+/* Lists: the loop that takes them apart, and the items that are texts. */
+#include "cfg/lists.h"
+#include "base/addrset.h"
+#include "base/text.h"
 #include "cfg/memory.h"
 
-#include <arpa/inet.h>
 #include <errno.h>
+#include <inttypes.h>
 #include <stdlib.h>
-#include <sys/un.h>
 
-/* A list being taken apart. Start with { .rest = text }. */
-struct walk {
-    struct span rest, item;
-    bool last;
-};
-
-/* The next item, blanks trimmed. False at the end. */
-static bool next_item(struct walk *w)
+int conf_item_fault(const struct conf_value *v, struct span item, const char *what)
 {
-    if (w->last)
-        return false;
-    const char *comma = memchr(w->rest.p, ',', w->rest.n);
-    size_t n = comma ? (size_t)(comma - w->rest.p) : w->rest.n;
-    w->item = conf_trim((struct span){ w->rest.p, n });
-    w->rest = span_skip(w->rest, comma ? n + 1 : n);
-    w->last = !comma;
-    return true;
-}
-
-static size_t count_items(struct span text)
-{
-    size_t n = 1;
-    for (size_t i = 0; i < text.n; i++)
-        n += text.p[i] == ',';
-    return n;
-}
-
-/* Items come from the expanded text: they are shown only if nothing was put in. */
-static int item_fault(const struct conf_value *v, struct span item, const char *what)
-{
-    struct conf_quoted q;
     bool plain = span_eq(v->text, v->raw);
+    struct conf_quoted q;
+
     if (item.n == 0)
         conf_value_fault(v, "has an empty item; items are separated by one comma");
     else
@@ -48,207 +20,207 @@ static int item_fault(const struct conf_value *v, struct span item, const char *
     return -EINVAL;
 }
 
-/* Reads digits up to max. Returns -1 if s is no such number. */
-static int small_number(struct span s, int max)
+/* Stores a copy of text in *item, a char *. */
+static int take_text(void *item, struct span text)
 {
-    int n = 0;
-    for (size_t i = 0; i < s.n; i++) {
-        if (s.p[i] < '0' || s.p[i] > '9' || n > max)
-            return -1;
-        n = n * 10 + (s.p[i] - '0');
-    }
-    return s.n && n <= max ? n : -1;
+    char *copy = conf_dup(text);
+
+    memcpy(item, &copy, sizeof copy);
+    return copy ? 0 : -ENOMEM;
 }
 
-/* Reads an IPv4 or IPv6 address into 16 bytes. Returns its family, or 0. */
-static int address_of(struct span s, unsigned char *to)
+static void clear_text(void *item)
 {
-    char text[INET6_ADDRSTRLEN];
-    if (s.n >= sizeof(text))
-        return 0;
-    memcpy(text, s.p, s.n);
-    text[s.n] = '\0';
-    int family = strchr(text, ':') ? AF_INET6 : AF_INET;
-    return inet_pton(family, text, to) == 1 ? family : 0;
+    char *text;
+
+    memcpy(&text, item, sizeof text);
+    conf_free_text(text);
 }
 
-static bool is_loopback(int family, const unsigned char *a)
+static int take_address(const struct conf_value *v, void *item, struct span text)
 {
-    static const unsigned char one[16] = { [15] = 1 };
-    static const unsigned char mapped[13] = { [10] = 0xff, [11] = 0xff, [12] = 127 };
-    if (family == AF_INET)
-        return a[0] == 127;
-    return memcmp(a, one, 16) == 0 || memcmp(a, mapped, 13) == 0;
+    int err = addr_block_check(text);
+
+    if (!err || span_eq(text, SPAN("unix:")))
+        return take_text(item, text);
+    if (err == -ERANGE)
+        return conf_item_fault(v, text,
+                               span_find(text, ':') == text.n
+                                   ? "has a bad prefix length; it is 0 to 32"
+                                   : "has a bad prefix length; it is 0 to 128");
+    return conf_item_fault(v, text,
+                           "is not an address or block, such as 192.168.0.0/16, 10.1.2.3 or "
+                           "2001:db8::/32 (or unix:)");
 }
 
-#define MODE_INITIAL 0666
-
-static const char *parse_unix(struct conf_listen *l, struct span path)
+/* Why text is no origin, or NULL. An origin is scheme://host[:port] and nothing after it: a browser
+ * sends no slash (RFC 6454, 6.2), so that "https://a/" would never match. */
+static const char *origin_fault(struct span text)
 {
-    if (path.n == 0)
-        return "has no path; write unix:/run/NAME.sock";
-    if (path.n >= sizeof(((struct sockaddr_un *)0)->sun_path))
-        return "has a path too long for a unix socket";
-    l->is_unix = l->loopback = true;
-    l->mode = l->mode ? l->mode : MODE_INITIAL;
-    l->host = conf_dup(path);
-    if (l->host && asprintf(&l->text, "unix:%s", l->host) < 0)
-        l->text = NULL;
-    return NULL;
-}
+    const char *mark = memmem(text.p, text.n, "://", 3);
+    struct span host = mark ? span_skip(text, (size_t)(mark + 3 - text.p)) : SPAN("");
+    bool fine = (mark && mark > text.p && host.n > 0) || span_eq(text, SPAN("null"));
 
-/* Reads ADDRESS:PORT into *l. Returns what is wrong, or NULL; l->text NULL: memory ran out. */
-static const char *parse_inet(struct conf_listen *l, struct span item)
-{
-    unsigned char address[16];
-    char text[INET6_ADDRSTRLEN];
-    const char *colon = memrchr(item.p, ':', item.n);
-    if (!colon)
-        return "is not ADDRESS:PORT, such as 127.0.0.1:8000, [::]:8000 or unix:/run/x.sock";
-    struct span host = { item.p, (size_t)(colon - item.p) };
-    bool bracket = host.n >= 2 && host.p[0] == '[' && host.p[host.n - 1] == ']';
-    if (bracket)
-        host = (struct span){ host.p + 1, host.n - 2 };
-    int family = address_of(host, address);
-    if (!family || bracket != (family == AF_INET6))
-        return "does not start with an address; write 0.0.0.0 or [::] for all, 127.0.0.1 or [::1] for this machine alone";
-    int port = small_number(span_skip(item, (size_t)(colon + 1 - item.p)), 65535);
-    if (port < 1)
-        return "has a bad port; a port is a number from 1 to 65535";
-    if (l->mode)
-        return "has a mode; only a unix socket has one";
-    l->port = (uint16_t)port;
-    l->loopback = is_loopback(family, address);
-    l->host = inet_ntop(family, address, text, sizeof(text)) ? conf_dup(span_of(text)) : NULL;
-    if (l->host && asprintf(&l->text, bracket ? "[%s]:%d" : "%s:%d", l->host, port) < 0)
-        l->text = NULL;
-    return NULL;
-}
-
-/* Takes one word behind an address. False if it is no option. */
-static bool take_option(struct conf_listen *l, struct span word)
-{
-    unsigned mode = 0;
-    if (span_eq(word, SPAN("proxy_protocol")))
-        return l->proxy_protocol = true;
-    if (word.n < 8 || word.n > 9 || memcmp(word.p, "mode=", 5) != 0)
-        return false;
-    for (size_t i = 5; i < word.n; i++) {
-        if (word.p[i] < '0' || word.p[i] > '7')
-            return false;
-        mode = mode * 8 + (unsigned)(word.p[i] - '0');
-    }
-    l->mode = mode;
-    return mode > 0 && mode <= 0777;
-}
-
-/* The options stand behind the address, and are looked for from the end: the path of a unix socket may hold blanks. */
-static struct span take_options(struct conf_listen *l, struct span item)
-{
-    for (;;) {
-        size_t at = item.n;
-        while (at > 0 && item.p[at - 1] != ' ' && item.p[at - 1] != '\t')
-            at--;
-        if (at == 0 || !take_option(l, span_skip(item, at)))
-            return item;
-        item = conf_trim((struct span){ item.p, at });
-    }
-}
-
-static int add_listen(const struct conf_value *v, struct conf_listen *l, struct span item)
-{
-    struct span address = take_options(l, item);
-    bool is_unix = address.n >= 5 && memcmp(address.p, "unix:", 5) == 0;
-    const char *blank = memrchr(address.p, ' ', address.n), *why;
-    if (blank && (!is_unix || memchr(blank, '=', (size_t)(address.p + address.n - blank))))
-        why = "has something behind the address that is neither proxy_protocol nor, for a unix socket, mode=0660";
-    else
-        why = is_unix ? parse_unix(l, span_skip(address, 5)) : parse_inet(l, address);
-    if (why)
-        return item_fault(v, item, why);
-    return l->text && l->host ? 0 : -ENOMEM;
-}
-
-int conf_set_listen(const struct conf_value *v, void *base)
-{
-    struct conf_listen *list = calloc(count_items(v->text), sizeof(*list));
-    unsigned n = 0;
-    int rc = list ? 0 : -ENOMEM;
-    for (struct walk w = { .rest = v->text }; rc != -ENOMEM && next_item(&w); n++) {
-        int one = add_listen(v, &list[n], w.item);
-        rc = one < 0 ? one : rc;
-    }
-    *(struct conf_listen **)((char *)base + v->row->at) = list;
-    *(unsigned *)((char *)base + v->row->count_at) = n;
-    return rc;
-}
-
-static int check_address(const struct conf_value *v, struct span item)
-{
-    unsigned char address[16];
-    const char *slash = memchr(item.p, '/', item.n);
-    struct span host = { item.p, slash ? (size_t)(slash - item.p) : item.n };
-    int family = address_of(host, address), most = family == AF_INET6 ? 128 : 32;
-    if (span_eq(item, SPAN("unix:")))
-        return 0;
-    if (!family)
-        return item_fault(v, item, "is not an address or block, such as 192.168.0.0/16, 10.1.2.3 or 2001:db8::/32 (or unix:)");
-    if (slash && small_number(span_skip(item, host.n + 1), most) < 0)
-        return item_fault(v, item, most == 32 ? "has a bad prefix length; it is 0 to 32"
-                                              : "has a bad prefix length; it is 0 to 128");
-    return 0;
-}
-
-/* An origin is scheme://host[:port] and nothing after it: a browser sends no slash (RFC 6454 section 6.2), so that
- * "https://a/" would never match. */
-static int check_origin(const struct conf_value *v, struct span item)
-{
-    const char *mark = memmem(item.p, item.n, "://", 3);
-    struct span host = mark ? span_skip(item, (size_t)(mark + 3 - item.p)) : SPAN("");
-    bool fine = (mark && mark > item.p && host.n > 0) || span_eq(item, SPAN("null"));
-    for (size_t i = 0; i < item.n; i++)
-        if ((unsigned char)item.p[i] <= ' ' || (unsigned char)item.p[i] >= 0x7f)
+    for (size_t i = 0; i < text.n; i++)
+        if ((unsigned char)text.p[i] <= ' ' || (unsigned char)text.p[i] >= 0x7f)
             fine = false;
-    if (memchr(host.p, '/', host.n))
-        return item_fault(v, item, "has a '/' after the host; an origin ends with the host or the port");
-    if (span_eq(item, SPAN("*")) || span_eq_nocase(item, SPAN("none")))
-        return item_fault(v, item, "stands alone or not at all");
-    return fine ? 0 : item_fault(v, item, "is not an origin, such as https://chat.example.com (or *, or none)");
+    if (span_find(host, '/') < host.n)
+        return "has a '/' after the host; an origin ends with the host or the port";
+    if (span_eq(text, SPAN("*")) || span_eq_nocase(text, SPAN("none")))
+        return "stands alone or not at all";
+    return fine ? NULL : "is not an origin, such as https://chat.example.com (or *, or none)";
 }
 
-/* A list of strings, each of which check accepts. */
-static int set_strings(const struct conf_value *v, void *base, int (*check)(const struct conf_value *v, struct span item))
+static int take_origin(const struct conf_value *v, void *item, struct span text)
 {
-    char **list = calloc(count_items(v->text), sizeof(*list));
-    unsigned n = 0;
-    int rc = list ? 0 : -ENOMEM;
-    for (struct walk w = { .rest = v->text }; rc != -ENOMEM && next_item(&w); n++) {
-        int one = check(v, w.item);
-        rc = one < 0 ? one : rc;
-        list[n] = conf_dup(w.item);
-        if (!list[n])
-            rc = -ENOMEM;
+    const char *why = span_eq(v->text, SPAN("*")) ? NULL : origin_fault(text);
+
+    return why ? conf_item_fault(v, text, why) : take_text(item, text);
+}
+
+/* True if path has a segment that is "." or "..", or two slashes side by side. */
+static bool has_odd_segment(struct span path)
+{
+    while (path.n > 0) {
+        struct span rest = span_skip(path, 1), segment = { rest.p, span_find(rest, '/') };
+
+        path = span_skip(rest, segment.n);
+        if (span_eq(segment, SPAN(".")) || span_eq(segment, SPAN("..")) ||
+            (segment.n == 0 && path.n > 0))
+            return true;
     }
-    *(char ***)((char *)base + v->row->at) = list;
-    *(unsigned *)((char *)base + v->row->count_at) = n;
-    return rc;
+    return false;
 }
 
-int conf_set_addresses(const struct conf_value *v, void *base)
+/* Why text is no path to pass on, or NULL. A path is compared as clients send it. */
+static const char *path_fault(struct span text)
 {
-    return v->text.n ? set_strings(v, base, check_address) : 0;
+    static const char *const served[] = { "/v1/chat/completions", "/chat/completions", "/healthz" };
+
+    if (text.n == 0 || text.p[0] != '/')
+        return "is no path; it starts with '/'";
+    for (size_t i = 0; i < text.n; i++) {
+        unsigned char c = (unsigned char)text.p[i];
+
+        if (c <= ' ' || c >= 0x7f || c == '?' || c == '#')
+            return "is more than a path, or not percent-encoded";
+    }
+    if (span_find(text, '*') + 1 < text.n)
+        return "has a '*' elsewhere than at its end";
+    if (has_odd_segment(text))
+        return "has a segment that is empty, '.' or '..'";
+    for (size_t i = 0; i < sizeof served / sizeof *served; i++)
+        if (span_eq(text, span_of(served[i])))
+            return "is served in any case";
+    return NULL;
 }
 
-static int check_nothing(const struct conf_value *v, struct span item)
+static int take_path(const struct conf_value *v, void *item, struct span text)
 {
-    (void)v;
-    (void)item;
+    const char *why = path_fault(text);
+
+    return why ? conf_item_fault(v, text, why) : take_text(item, text);
+}
+
+static int take_file(const struct conf_value *v, void *item, struct span text)
+{
+    struct span contents;
+    char *path, why[120];
+    int err = take_text(item, text);
+
+    memcpy(&path, item, sizeof path);
+    if (!err)
+        err = files_read(v->files, path, &contents);
+    if (!err || err == -ENOMEM)
+        return err;
+    snprintf(why, sizeof why, "cannot be read: %s", files_why(err));
+    return conf_item_fault(v, text, why);
+}
+
+static int take_key(const struct conf_value *v, void *item, struct span text)
+{
+    const char *word = v->row->words[0];
+
+    if (word && span_eq_nocase(text, span_of(word)))
+        conf_value_fault(v, "%s stands alone or not at all", word);
+    else if (text.n > v->row->max)
+        conf_value_fault(v, "is longer than %" PRIu64 " characters", v->row->max);
+    else if (conf_key_check(v, text))
+        return take_text(item, text);
+    return -EINVAL;
+}
+
+static const struct conf_list lists[] = {
+    [CONF_LISTEN] = { sizeof(struct conf_listen), conf_take_listen, conf_clear_listen },
+    [CONF_ADDRESSES] = { sizeof(char *), take_address, clear_text },
+    [CONF_ORIGINS] = { sizeof(char *), take_origin, clear_text },
+    [CONF_PATHS] = { sizeof(char *), take_path, clear_text },
+    [CONF_FILES] = { sizeof(char *), take_file, clear_text },
+    [CONF_KEYS] = { sizeof(char *), take_key, clear_text },
+    [CONF_MODELS] = { sizeof(struct conf_model), conf_take_model, conf_clear_model },
+    [CONF_ALLOWED] = { sizeof(struct conf_model), conf_take_model, conf_clear_model },
+    [CONF_FALLBACKS] = { sizeof(struct conf_fallback), conf_take_fallback, conf_clear_fallback },
+};
+
+const struct conf_list *conf_list_of(enum conf_type type)
+{
+    return type < sizeof lists / sizeof *lists && lists[type].size > 0 ? &lists[type] : NULL;
+}
+
+void conf_list_free(const struct conf_list *kind, void *list, unsigned n)
+{
+    for (unsigned i = 0; list && i < n; i++)
+        kind->clear((char *)list + i * kind->size);
+    free(list);
+}
+
+/* Takes the next item off *rest; all of it where a comma is part of the item. */
+static bool next_item(const struct conf_value *v, struct span *rest, struct span *item)
+{
+    if (!v->row->single)
+        return text_next_item(rest, item);
+    *item = *rest;
+    *rest = (struct span){ NULL, 0 };
+    return item->p != NULL;
+}
+
+int conf_set_list(const struct conf_value *v, void *base)
+{
+    const struct conf_list *kind = &lists[v->row->type];
+    struct span rest = v->text, item;
+    char *list = NULL, *grown;
+    unsigned n = 0;
+    int err = 0, one;
+
+    while (v->text.n > 0 && err != -ENOMEM && next_item(v, &rest, &item)) {
+        grown = conf_grow(list, n, kind->size);
+        if (!grown) {
+            err = -ENOMEM;
+            break;
+        }
+        list = grown;
+        memset(list + n * kind->size, 0, kind->size);
+        one =
+            item.n > 0 ? kind->take(v, list + n * kind->size, item) : conf_item_fault(v, item, "");
+        n++;
+        err = one ? one : err;
+    }
+    if (err) {
+        conf_list_free(kind, list, n);
+        return err == -ENOMEM ? err : 0;
+    }
+    memcpy(conf_place(v, base), &list, sizeof list);
+    *conf_count(v->row, base) = n;
     return 0;
 }
 
-int conf_set_origins(const struct conf_value *v, void *base)
+int conf_set_words(const struct conf_value *v, void *base)
 {
-    if (span_eq_nocase(v->text, SPAN("none")))
-        return 0;
-    return set_strings(v, base, span_eq(v->text, SPAN("*")) ? check_nothing : check_origin);
+    const char *word = v->row->words[0];
+
+    if (!word || !span_eq_nocase(v->text, span_of(word)))
+        return conf_set_list(v, base);
+    if (v->row->word_at)
+        *(bool *)((char *)base + v->row->word_at) = true;
+    return 0;
 }

@@ -1,31 +1,30 @@
-/* Growing lists, copies, wiping, and the set of words seen before.
- * Knows nothing of configurations: it could serve any room.
- * Read cfg/load.c next to see the lists grow. */
+/* Lists grow by doubling; words hash by FNV-1a into open addressing. */
 #include "cfg/memory.h"
 
 #include <errno.h>
 #include <stdint.h>
 #include <stdlib.h>
 
-void *conf_grow(void *list, unsigned *room, unsigned n, size_t size)
+#define FIRST 8u /* elements of a list's first piece of memory */
+
+void *conf_grow(void *list, unsigned n, size_t size)
 {
-    if (n < *room)
+    unsigned room = n < FIRST ? FIRST : n * 2;
+
+    if (n > 0 && (n < FIRST || (n & (n - 1)) != 0))
         return list;
-    unsigned more = *room ? *room * 2 : 8;
-    if (more <= *room || more > SIZE_MAX / size)
+    if (room < n || room > SIZE_MAX / size)
         return NULL;
-    void *grown = realloc(list, more * size);
-    if (grown)
-        *room = more;
-    return grown;
+    return realloc(list, room * size);
 }
 
 char *conf_dup(struct span s)
 {
     char *copy = malloc(s.n + 1);
+
     if (!copy)
         return NULL;
-    if (s.n)
+    if (s.n > 0)
         memcpy(copy, s.p, s.n);
     copy[s.n] = '\0';
     return copy;
@@ -38,56 +37,60 @@ void conf_free_text(char *s)
     free(s);
 }
 
-struct span conf_trim(struct span s)
+void conf_free_texts(char **list, unsigned n)
 {
-    while (s.n && (s.p[0] == ' ' || s.p[0] == '\t'))
-        s = span_skip(s, 1);
-    while (s.n && (s.p[s.n - 1] == ' ' || s.p[s.n - 1] == '\t'))
-        s.n--;
-    return s;
+    for (unsigned i = 0; list && i < n; i++)
+        conf_free_text(list[i]);
+    free(list);
 }
 
-/* FNV-1a. The words are the administrator's own, so nobody gains by making them collide. */
+/* FNV-1a. The words are the administrator's own: nobody gains by making them collide. */
 static size_t hash(struct span s)
 {
     uint64_t h = 14695981039346656037u;
+
     for (size_t i = 0; i < s.n; i++)
         h = (h ^ (unsigned char)s.p[i]) * 1099511628211u;
     return (size_t)(h ^ h >> 32);
 }
 
-/* The slot that holds word, or the free one where it belongs. room is a power of two and never full. */
-static struct seen_slot *find(const struct seen *s, struct span word)
+/* The slot that holds word, or the free one where it belongs. The room is a power of two and never
+ * full. */
+static struct seen_slot *seen_find(const struct seen *s, struct span word)
 {
     size_t i = hash(word) & (s->room - 1);
-    while (s->slots[i].line && !span_eq(s->slots[i].word, word))
+
+    while (s->slots[i].number && !span_eq(s->slots[i].word, word))
         i = (i + 1) & (s->room - 1);
     return &s->slots[i];
 }
 
-static int enlarge(struct seen *s)
+static int seen_enlarge(struct seen *s)
 {
     struct seen bigger = { .room = s->room ? s->room * 2 : 64, .n = s->n };
-    bigger.slots = calloc(bigger.room, sizeof(*bigger.slots));
+
+    bigger.slots = calloc(bigger.room, sizeof *bigger.slots);
     if (!bigger.slots)
         return -ENOMEM;
     for (size_t i = 0; i < s->room; i++)
-        if (s->slots[i].line)
-            *find(&bigger, s->slots[i].word) = s->slots[i];
+        if (s->slots[i].number)
+            *seen_find(&bigger, s->slots[i].word) = s->slots[i];
     free(s->slots);
     *s = bigger;
     return 0;
 }
 
-int seen_put(struct seen *s, struct span word, int line, int *before)
+int seen_put(struct seen *s, struct span word, int number, int *before)
 {
-    if (s->n * 2 >= s->room && enlarge(s) < 0)
+    struct seen_slot *slot;
+
+    if (s->n * 2 >= s->room && seen_enlarge(s) < 0)
         return -ENOMEM;
-    struct seen_slot *slot = find(s, word);
-    *before = slot->line;
-    if (slot->line)
+    slot = seen_find(s, word);
+    *before = slot->number;
+    if (slot->number)
         return 0;
-    *slot = (struct seen_slot){ word, line };
+    *slot = (struct seen_slot){ word, number };
     s->n++;
     return 0;
 }

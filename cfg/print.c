@@ -1,25 +1,11 @@
-/* Writes a configuration as a file that would give the same, without its secrets; answers where a value stood; frees.
- * Goes by the table in cfg/schema.c, so that a new key is printed and freed without a word here.
- * How values are read is cfg/values.c. */
+/* Writes a configuration as a file that would give the same, without its secrets. Goes by the
+ * tables of cfg/schema.c: a new key is printed without a word here. */
 #include "cfg/conf.h"
-#include "cfg/memory.h"
-#include "cfg/url.h"
+#include "cfg/lists.h"
+#include "cfg/owners.h"
 #include "cfg/values.h"
 
-#include <stdlib.h>
-
-static const void *place(const struct conf *c, size_t at)
-{
-    return (const char *)c + at;
-}
-
-static const char *string_at(const struct conf *c, size_t at)
-{
-    return *(char *const *)place(c, at);
-}
-
-/* Writes text so that the reader gets the same again: "${" would be a variable. */
-static void print_text(FILE *to, const char *text)
+void conf_print_text(FILE *to, const char *text)
 {
     for (; *text; text++) {
         if (text[0] == '$' && text[1] == '{')
@@ -28,55 +14,102 @@ static void print_text(FILE *to, const char *text)
     }
 }
 
-static void print_listen(FILE *to, const struct conf *c)
+static void print_listen(FILE *to, const struct conf_listen *list, unsigned n)
 {
-    for (unsigned i = 0; i < c->server.n_listen; i++) {
-        const struct conf_listen *l = &c->server.listen[i];
-        fputs(i ? ", " : "", to);
-        print_text(to, l->text);
-        fputs(l->proxy_protocol ? " proxy_protocol" : "", to);
-        if (l->is_unix)
-            fprintf(to, " mode=%04o", l->mode);
-    }
-}
-
-static void print_strings(FILE *to, const struct conf *c, const struct conf_row *row)
-{
-    char *const *list = *(char **const *)place(c, row->at);
-    unsigned n = *(const unsigned *)place(c, row->count_at);
     for (unsigned i = 0; i < n; i++) {
         fputs(i ? ", " : "", to);
-        print_text(to, list[i]);
+        conf_print_listen(to, &list[i]);
     }
-    if (n == 0 && row->type == CONF_ORIGINS)
-        fputs("none", to);
 }
 
-static void print_url(FILE *to, const struct conf_url *url)
+static void print_strings(FILE *to, char *const *list, unsigned n)
 {
-    print_text(to, url->host ? url->text : "none");
+    for (unsigned i = 0; i < n; i++) {
+        fputs(i ? ", " : "", to);
+        conf_print_text(to, list[i]);
+    }
 }
 
-void conf_value_print(FILE *to, const struct conf *c, const struct conf_row *row)
+static void print_models(FILE *to, const struct conf_model *list, unsigned n)
 {
-    const void *p = place(c, row->at);
+    for (unsigned i = 0; i < n; i++) {
+        fputs(i ? ", " : "", to);
+        conf_print_text(to, list[i].name);
+        fputs(list[i].prefix ? "*" : "", to);
+        fputs(list[i].to ? " -> " : "", to);
+        conf_print_text(to, list[i].to ? list[i].to : "");
+    }
+}
+
+static void print_fallbacks(FILE *to, const struct conf_fallback *list, unsigned n)
+{
+    for (unsigned i = 0; i < n; i++) {
+        fprintf(to, "%s%s%s", i ? ", " : "", list[i].name, list[i].model ? " -> " : "");
+        conf_print_text(to, list[i].model ? list[i].model : "");
+    }
+}
+
+/* Writes the list that row has in base. */
+static void print_list(FILE *to, const void *base, const struct conf_row *row)
+{
+    unsigned n = *conf_count(row, (void *)base);
+    const void *list;
+
+    memcpy(&list, (const char *)base + row->at, sizeof list);
+    if (row->word_at && *((const bool *)((const char *)base + row->word_at)))
+        fputs(row->words[0], to);
+    else if (n == 0 && row->words[0] && !row->word_at)
+        fputs(row->words[0], to);
+    else if (row->type == CONF_LISTEN)
+        print_listen(to, list, n);
+    else if (row->type == CONF_MODELS || row->type == CONF_ALLOWED)
+        print_models(to, list, n);
+    else if (row->type == CONF_FALLBACKS)
+        print_fallbacks(to, list, n);
+    else if (row->type == CONF_KEYS)
+        for (unsigned i = 0; i < n; i++)
+            fputs(i ? ", ***" : "***", to);
+    else
+        print_strings(to, list, n);
+}
+
+static void print_number(FILE *to, enum conf_type type, const void *p)
+{
     char number[32];
+
+    if (type == CONF_SIZE)
+        fputs(conf_size_text(number, *(const uint64_t *)p), to);
+    else if (type == CONF_TIME)
+        fputs(conf_time_text(number, *(const uint64_t *)p), to);
+    else if (type == CONF_WORKERS && *(const unsigned *)p == 0)
+        fputs("auto", to);
+    else
+        fprintf(to, "%u", *(const unsigned *)p);
+}
+
+void conf_value_print(FILE *to, const void *base, const struct conf_row *row)
+{
+    const char *p = (const char *)base + row->at;
+    const struct conf_url *url = (const void *)p;
+    const char *text;
+
     switch (row->type) {
     case CONF_LISTEN:
-        print_listen(to, c);
+    case CONF_ADDRESSES:
+    case CONF_ORIGINS:
+    case CONF_KEYS:
+    case CONF_MODELS:
+    case CONF_ALLOWED:
+    case CONF_FALLBACKS:
+    case CONF_PATHS:
+    case CONF_FILES:
+        print_list(to, base, row);
         break;
     case CONF_WORKERS:
     case CONF_COUNT:
-        if (row->type == CONF_WORKERS && *(const unsigned *)p == 0)
-            fputs("auto", to);
-        else
-            fprintf(to, "%u", *(const unsigned *)p);
-        break;
     case CONF_SIZE:
-        fputs(conf_size_text(number, *(const uint64_t *)p), to);
-        break;
     case CONF_TIME:
-        fputs(conf_time_text(number, *(const uint64_t *)p), to);
+        print_number(to, row->type, p);
         break;
     case CONF_BOOL:
         fputs(*(const bool *)p ? "yes" : "no", to);
@@ -85,25 +118,25 @@ void conf_value_print(FILE *to, const struct conf *c, const struct conf_row *row
         fputs(row->words[*(const bool *)p], to);
         break;
     case CONF_LEVEL:
-        fputs(row->words[*(const enum conf_log_level *)p], to);
+        fputs(row->words[*(const enum conf_log_level *)(const void *)p], to);
         break;
     case CONF_BASE_URL:
     case CONF_PROXY:
-        print_url(to, p);
+        conf_print_text(to, url->host ? url->text : "none");
         break;
-    case CONF_ADDRESSES:
-    case CONF_ORIGINS:
-        print_strings(to, c, row);
-        break;
-    case CONF_SECRET:
-        fputs(string_at(c, row->at)[0] ? "***" : "", to);
+    case CONF_CLIENT:
+    case CONF_FIELD:
+        fputs("***", to);
         break;
     case CONF_USER:
     case CONF_TARGET:
     case CONF_CA_FILE:
     case CONF_LOG_FILE:
+    case CONF_SOCKET:
+    case CONF_JSON:
     case CONF_TEXT:
-        print_text(to, string_at(c, row->at));
+        memcpy(&text, p, sizeof text);
+        conf_print_text(to, text);
         break;
     }
 }
@@ -112,139 +145,95 @@ static void print_origin(FILE *to, const struct conf *c, int line)
 {
     if (line > 0)
         fprintf(to, "    ; %s:%d\n", c->file, line);
+    else if (line == CONF_INHERITED)
+        fputs("    ; as [upstream]\n", to);
     else
-        fprintf(to, "    ; %s\n", line < 0 ? "environment" : "default");
+        fprintf(to, "    ; %s\n", line == CONF_ENVIRONMENT ? "environment" : "default");
 }
 
-/* The rows of one section, with its name above the first. */
-static void print_section(FILE *to, const struct conf *c, const char *section)
+/* What is not given in a [key LABEL] is not there; pass_paths are those of [upstream]. */
+static bool is_shown(const struct conf_section *section, unsigned index, const struct conf_row *row,
+                     int line)
 {
-    fprintf(to, "[%s]\n", section);
-    for (unsigned i = 0; i < conf_n_fixed; i++) {
-        if (strcmp(conf_rows[i].section, section) != 0)
+    if (section->owner == CONF_KEY)
+        return line != 0;
+    return index == 0 || row->named != CONF_REFUSED;
+}
+
+/* Masks of clients' keys are numbered: no two may be the same. */
+static void print_settings(FILE *to, const struct conf *c, const struct conf_section *section,
+                           unsigned index)
+{
+    struct conf_owned o = conf_owned(c, section, index);
+
+    for (unsigned i = 0; i < section->n_rows; i++) {
+        const struct conf_row *row = &section->rows[i];
+        int line = conf_owned_line(&o, section, row);
+
+        if (!is_shown(section, index, row, line))
             continue;
-        fprintf(to, "%s = ", conf_rows[i].name);
-        conf_value_print(to, c, &conf_rows[i]);
-        print_origin(to, c, c->origin[i]);
+        fprintf(to, "%s = ", row->name);
+        conf_value_print(to, o.base, row);
+        if (row->type == CONF_CLIENT)
+            fprintf(to, "%u", index + 1);
+        print_origin(to, c, line);
     }
 }
 
-static void print_pairs(FILE *to, const struct conf *c, const char *section, const struct conf_pair *list, unsigned n)
+static void print_pairs(FILE *to, const struct conf *c, const struct conf_section *section,
+                        const struct conf_owned *o)
 {
-    fprintf(to, "\n[%s]\n", section);
+    unsigned n;
+    const struct conf_pair *list = conf_owned_pairs(o, section, &n);
+
     for (unsigned i = 0; i < n; i++) {
         fprintf(to, "%s = ", list[i].name);
-        print_text(to, list[i].value);
+        conf_value_print(to, &list[i], section->rows);
         print_origin(to, c, list[i].line);
     }
 }
 
-static void print_keys(FILE *to, const struct conf *c)
+/* True if there is something to write of the section of the owner at index. */
+static bool has_entries(const struct conf *c, const struct conf_section *section, unsigned index)
 {
-    for (unsigned i = 0; i < c->n_keys; i++) {
-        fprintf(to, "\n[key %s]\nkey = ***", c->keys[i].label);
-        print_origin(to, c, c->keys[i].line);
-        fputs("upstream_key = ***\n", to);
-    }
+    struct conf_owned o = conf_owned(c, section, index);
+    unsigned n;
+
+    if (section->form == CONF_PAIRS && index > 0)
+        return conf_owned_pairs(&o, section, &n) != NULL && n > 0;
+    return section->form != CONF_CLIENTS;
+}
+
+/* Says where requests go. */
+static void print_way(FILE *to, const struct conf_upstream *u)
+{
+    fprintf(to, "; requests go to %s%s%s\n", u->url, conf_has_socket(u) ? " by " : "", u->socket);
+}
+
+static void print_section(FILE *to, const struct conf *c, const struct conf_section *section,
+                          unsigned index)
+{
+    struct conf_owned o = conf_owned(c, section, index);
+
+    if (!has_entries(c, section, index))
+        return;
+    fprintf(to, "\n[%s%s%s]\n", section->name, o.label ? " " : "", o.label ? o.label : "");
+    if (section->owner == CONF_UPSTREAM && section->form == CONF_SETTINGS)
+        print_way(to, &c->upstreams[index]);
+    if (section->form == CONF_PAIRS)
+        print_pairs(to, c, section, &o);
+    else
+        print_settings(to, c, section, index);
 }
 
 void conf_print(const struct conf *c, FILE *to)
 {
-    fprintf(to, "; the configuration in force, from %s\n", c->file ? c->file : "the environment and the built-in defaults");
-    if (!c->upstream.tls_verify)
-        fprintf(to, "; WARNING: " CONF_UNVERIFIED "\n", c->upstream.base_url.text);
-    putc('\n', to);
-    print_section(to, c, "server");
-    putc('\n', to);
-    print_section(to, c, "upstream");
-    print_pairs(to, c, "field_aliases", c->aliases, c->n_aliases);
-    print_pairs(to, c, "defaults", c->defaults, c->n_defaults);
-    print_keys(to, c);
-    putc('\n', to);
-    print_section(to, c, "access");
-    putc('\n', to);
-    print_section(to, c, "log");
-}
-
-int conf_line_of(const struct conf *c, const char *section, const char *name)
-{
-    const struct conf_row *row = conf_row_find(span_of(section), span_of(name));
-    if (!row || row >= conf_rows + conf_n_fixed)
-        return 0;
-    int line = c->origin[row - conf_rows];
-    return line > 0 ? line : 0;
-}
-
-static void free_strings(char **list, unsigned n)
-{
-    for (unsigned i = 0; list && i < n; i++)
-        free(list[i]);
-    free(list);
-}
-
-static void free_row(struct conf *c, const struct conf_row *row)
-{
-    void *p = (char *)c + row->at;
-    switch (row->type) {
-    case CONF_LISTEN:
-        for (unsigned i = 0; i < c->server.n_listen; i++) {
-            free(c->server.listen[i].text);
-            free(c->server.listen[i].host);
-        }
-        free(c->server.listen);
-        break;
-    case CONF_BASE_URL:
-    case CONF_PROXY:
-        conf_url_free(p);
-        break;
-    case CONF_ADDRESSES:
-    case CONF_ORIGINS:
-        free_strings(*(char ***)p, *(unsigned *)(void *)((char *)c + row->count_at));
-        break;
-    case CONF_SECRET:
-    case CONF_USER:
-    case CONF_TARGET:
-    case CONF_CA_FILE:
-    case CONF_LOG_FILE:
-    case CONF_TEXT:
-        conf_free_text(*(char **)p);
-        break;
-    case CONF_COUNT:
-    case CONF_WORKERS:
-    case CONF_SIZE:
-    case CONF_TIME:
-    case CONF_BOOL:
-    case CONF_CHOICE:
-    case CONF_LEVEL:
-        break;
-    }
-}
-
-static void free_pairs(struct conf_pair *list, unsigned n)
-{
-    for (unsigned i = 0; i < n; i++) {
-        free(list[i].name);
-        conf_free_text(list[i].value);
-    }
-    free(list);
-}
-
-void conf_free(struct conf *c)
-{
-    if (!c)
-        return;
-    for (unsigned i = 0; i < conf_n_fixed; i++)
-        free_row(c, &conf_rows[i]);
-    for (unsigned i = 0; i < c->n_keys; i++) {
-        free(c->keys[i].label);
-        conf_free_text(c->keys[i].client);
-        conf_free_text(c->keys[i].upstream);
-    }
-    free(c->keys);
-    free_pairs(c->aliases, c->n_aliases);
-    free_pairs(c->defaults, c->n_defaults);
-    free(c->upstream.target);
-    free(c->origin);
-    free(c->file);
-    free(c);
+    fprintf(to, "; the configuration in force, from %s\n",
+            c->file ? c->file : "the environment and the built-in defaults");
+    for (unsigned i = 0; i < c->n_upstreams; i++)
+        if (!c->upstreams[i].tls_verify)
+            fprintf(to, "; WARNING: " CONF_UNVERIFIED "\n", c->upstreams[i].base_url.text);
+    for (unsigned i = 0; i < conf_n_sections; i++)
+        for (unsigned j = 0; j < conf_n_owned(c, &conf_sections[i]); j++)
+            print_section(to, c, &conf_sections[i], j);
 }

@@ -1,27 +1,25 @@
-/* Error bodies in the shape of the OpenAI API.
- * Knows the shape only, not which failure says what.
- * The interface is http/error.h; the statuses and codes are in proxy/failure.c. */
+/* Error bodies in the shape of the OpenAI API. */
 #include "http/error.h"
 
-static void put_member(struct http_out *o, struct span name, struct span value)
+static void put_member(struct out *o, struct span name, struct span value)
 {
-    http_put(o, name);
+    out_put(o, name);
     if (value.n == 0) {
-        http_put(o, SPAN("null"));
+        out_put(o, SPAN("null"));
         return;
     }
-    http_put(o, SPAN("\""));
-    http_put_json(o, value);
-    http_put(o, SPAN("\""));
+    out_put(o, SPAN("\""));
+    out_json(o, value);
+    out_put(o, SPAN("\""));
 }
 
-void http_put_error(struct http_out *o, const struct http_error *e)
+void http_put_error(struct out *o, const struct http_error *e)
 {
-    http_put(o, SPAN("{\"error\":{\"message\":\""));
-    http_put_json(o, e->message);
-    http_put(o, SPAN("\""));
+    out_put(o, SPAN("{\"error\":{\"message\":\""));
+    out_json(o, e->message);
+    out_put(o, SPAN("\""));
     put_member(o, SPAN(",\"type\":"), e->type);
     put_member(o, SPAN(",\"param\":"), e->param);
     put_member(o, SPAN(",\"code\":"), e->code);
-    http_put(o, SPAN("}}"));
+    out_put(o, SPAN("}}"));
 }

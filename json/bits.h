@@ -1,6 +1,5 @@
-/* Arithmetic on masks in which each bit speaks of one byte of a block of 64.
- * It knows of no grammar and of no instruction set beyond what the compiler was told it may use.
- * Used inline by json/kernel.c, json/text.h and json/number.h: these are the inner loops. */
+/* Arithmetic on masks in which each bit stands for one byte of a block of 64. Inline, for the inner
+ * loops of json/kernel.c, json/text.h and json/number.h. */
 #ifndef JSON_BITS_H
 #define JSON_BITS_H
 
@@ -14,13 +13,14 @@
 #endif
 
 #define JSON_BLOCK 64
-#define JSON_APPEND_SLACK 2             /* entries past the end of a list that json_append may scribble on */
+#define JSON_APPEND_SLACK 2 /* entries past the end of a list that json_append may write */
 
-/* Each bit of the result is the parity of the bits up to and with its own. */
+/* Each bit of the result is the parity of the bits up to and including it. */
 static inline uint64_t json_parity(uint64_t bits)
 {
 #ifdef __PCLMUL__
-    return (uint64_t)_mm_cvtsi128_si64(_mm_clmulepi64_si128(_mm_cvtsi64_si128((long long)bits), _mm_set1_epi8(-1), 0));
+    return (uint64_t)_mm_cvtsi128_si64(
+        _mm_clmulepi64_si128(_mm_cvtsi64_si128((long long)bits), _mm_set1_epi8(-1), 0));
 #else
     for (unsigned shift = 1; shift < 64; shift *= 2)
         bits ^= bits << shift;
@@ -39,7 +39,7 @@ static inline unsigned json_count(uint64_t bits)
 #endif
 }
 
-/* Puts the lowest bits of bits, in their order, where mask has ones. */
+/* Moves the lowest bits of bits, in their order, to the ones of mask. */
 static inline uint64_t json_deposit(uint64_t bits, uint64_t mask)
 {
 #ifdef __BMI2__
@@ -53,15 +53,15 @@ static inline uint64_t json_deposit(uint64_t bits, uint64_t mask)
 #endif
 }
 
-/* Writes those of the bytes at p that keep has bits for to `to`, one behind the other. */
+/* Writes the bytes at p that keep has bits for to `to`, side by side. */
 static inline void json_squeeze_bytewise(char *to, const char *p, uint64_t keep)
 {
     for (; keep; keep &= keep - 1)
         *to++ = p[__builtin_ctzll(keep)];
 }
 
-/* Appends base plus the number of each bit that is set to a list of n entries; returns the new n. It writes JSON_APPEND_SLACK entries at a time, some of
- * them for nothing: cheaper than a branch for each. */
+/* Appends base plus the number of each set bit to a list of n entries; returns the new n. It writes
+ * JSON_APPEND_SLACK entries at a time, some of them in vain: cheaper than a branch for each. */
 static inline size_t json_append(uint16_t *list, size_t n, uint64_t bits, unsigned base)
 {
     uint16_t *to = list + n, *end = to + json_count(bits);

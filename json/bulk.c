@@ -1,6 +1,5 @@
-/* Takes text through the kernel batch by batch: what the kernel found right is passed, with names replaced, and what it did not is left where it begins.
- * It refuses to judge: whatever is left goes to the bytewise machine, which finds out whether it is a fault.
- * Read json/kernel.h for what a batch is, json/rename.c for who takes what is left. */
+/* Takes text through the kernel batch by batch: passes what the kernel found right, with names
+ * replaced, and leaves the rest to the bytewise machine, which finds out whether it is a fault. */
 #include "json/kernel.h"
 #include "json/machine.h"
 #include "json/rules.h"
@@ -23,7 +22,7 @@ static void set_levels(struct json_renamer *r, uint64_t all)
         json_enter(r, all >> (i - 1) & 1);
 }
 
-/* What may come first in a batch, from the state in which it begins. */
+/* The tokens that may come first in a batch, from the state in which it begins. */
 static struct json_expect expected(const struct json_renamer *r)
 {
     switch ((enum json_state)r->state) {
@@ -49,11 +48,11 @@ static bool is_key(const struct json_batch *b, size_t n)
     return b->keys[n / JSON_BLOCK] >> n % JSON_BLOCK & 1;
 }
 
-/* The state between tokens behind the first n bytes of the skeleton. */
-static enum json_state state_behind(const struct json_renamer *r, const struct json_batch *b)
+/* The state between tokens after the first n bytes of the skeleton. */
+static uint8_t state_after(const struct json_renamer *r, const struct json_batch *b)
 {
     if (b->n == 0)
-        return r->state != JSON_STRING ? (enum json_state)r->state : r->in_key ? JSON_COLON : JSON_AFTER;
+        return r->state != JSON_STRING ? r->state : r->in_key ? JSON_COLON : JSON_AFTER;
     switch (b->skeleton[b->n - 1]) {
     case '{':
         return JSON_FIRST_KEY;
@@ -70,8 +69,8 @@ static enum json_state state_behind(const struct json_renamer *r, const struct j
     }
 }
 
-/* Where byte n of the skeleton stands in the text; the end of the batch if there are no more. */
-static const char *place(const struct json_batch *b, size_t n)
+/* Where byte n of the skeleton stands in the text; the end of the batch if it has no byte n. */
+static const char *place_in_text(const struct json_batch *b, size_t n)
 {
     size_t i = b->n_blocks;
     uint64_t keep;
@@ -87,49 +86,53 @@ static const char *place(const struct json_batch *b, size_t n)
     return b->p + i * JSON_BLOCK + __builtin_ctzll(keep);
 }
 
-/* Ends the batch in front of byte n of the skeleton. */
-static void cut(struct json_batch *b, size_t n)
+/* Ends the batch before byte n of the skeleton. */
+static void cut_batch(struct json_batch *b, size_t n)
 {
-    b->stop = place(b, n);
+    b->stop = place_in_text(b, n);
     b->in_string = false;
     b->n = n;
 }
 
 /* Ends the batch where the kernel finds nothing wrong. */
-static void check(const struct json_kernel *kernel, struct json_batch *b)
+static void check_batch(const struct json_kernel *kernel, struct json_batch *b)
 {
     size_t good;
 
     while ((good = kernel->check(b)) < b->n)
-        cut(b, good);
+        cut_batch(b, good);
 }
 
-/* A key that is to be renamed: byte n of the skeleton, between the quotes open and close. */
-struct key {
+/* A key that is a name: byte n of the skeleton, between the quotes open and close. */
+struct found_key {
     size_t n;
     const char *open, *close;
     const struct json_name *name;
 };
 
-/* Writes the new name in place of the key, if that leaves room for what comes up to the next token. */
-static bool replace(struct json_io *io, const struct json_batch *b, const struct key *k)
+/* Writes the new name in place of the key, if that leaves room for the bytes up to the next
+ * token. */
+static bool batch_replace_key(struct json_io *io, const struct json_batch *b,
+                              const struct found_key *k)
 {
     struct span text = k->name->text;
-    const char *behind = k->close + 1;
+    const char *after = k->close + 1;
     size_t room = (size_t)(io->out_end - io->out), need = (size_t)(k->open - io->run) + text.n;
 
-    if (need + (size_t)(b->stop - behind) > room && need + (size_t)(place(b, k->n + 1) - behind) > room)
+    if (need + (size_t)(b->stop - after) > room &&
+        need + (size_t)(place_in_text(b, k->n + 1) - after) > room)
         return false;
     io->p = k->open;
     json_io_flush(io);
     memcpy(io->out, text.p, text.n);
     io->out += text.n;
-    io->p = io->run = behind;
+    io->p = io->run = after;
     return true;
 }
 
 /* Finds out whether candidate number i is a name; n is where it stands in the skeleton. */
-static bool find_key(const struct json_rules *rules, const struct json_batch *b, size_t i, struct key *k)
+static bool batch_find_key(const struct json_rules *rules, const struct json_batch *b, size_t i,
+                           struct found_key *k)
 {
     size_t block = b->candidates[i] / JSON_BLOCK, bit = b->candidates[i] % JSON_BLOCK;
 
@@ -142,39 +145,68 @@ static bool find_key(const struct json_rules *rules, const struct json_batch *b,
     return k->name != NULL;
 }
 
-/* How much deeper than its byte from the skeleton is at its byte to. */
-static int deeper(const struct json_batch *b, size_t from, size_t to)
+/* A place in the skeleton, the depth there, and the least depth since the last key that was
+ * noted. */
+struct way {
+    size_t at;
+    int depth, least;
+};
+
+static void way_go(struct way *w, const struct json_batch *b, size_t n)
 {
-    int depth = 0;
+    for (; w->at < n; w->at++) {
+        char c = b->skeleton[w->at];
 
-    for (; from < to; from++) {
-        char c = b->skeleton[from];
-
-        depth += (c == '{' || c == '[') - (c == '}' || c == ']');
+        w->depth += (c == '{' || c == '[') - (c == '}' || c == ']');
+        if (w->depth < w->least)
+            w->least = w->depth;
     }
-    return depth;
 }
 
-/* Looks up the keys that may be names, and renames them. Returns how much of the skeleton there is room for. */
-static size_t take_keys(struct json_renamer *r, struct json_io *io, const struct json_batch *b)
+/* Forgets the twins of the objects that have been closed on the way. */
+static void forget_closed(struct json_renamer *r, struct way *w)
 {
-    size_t at = 0, end = b->n;
-    int depth = r->depth;
-    struct key k;
+    r->rows[0] &= ((uint64_t)1 << (w->least & 63)) - 1;
+    w->least = w->depth;
+}
 
-    for (size_t i = 0; i < b->n_candidates; i++) {
-        if (!find_key(r->rules, b, i, &k))
+/* Takes the key at w, which is a name. False if it may not stand there, if its new name finds no
+ * room, or if it is a model that matters, once in a text: the bytewise machine takes those. */
+static bool batch_take_key(struct json_renamer *r, struct json_io *io, const struct json_batch *b,
+                           const struct found_key *k, struct way *w)
+{
+    const struct json_name *name = k->name;
+
+    if (w->depth > 1 && !r->rules->deep)
+        return true;
+    forget_closed(r, w);
+    if (w->depth == 1 && name == r->rules->model && r->model_step != JSON_MODEL_IGNORED)
+        return false;
+    if (json_twin(r, name, (unsigned)w->depth) || (name->text.p && !batch_replace_key(io, b, k)))
+        return false;
+    if (w->depth == 1 && name->default_index >= 0)
+        r->seen |= (uint64_t)1 << name->default_index;
+    return true;
+}
+
+/* Looks up the keys that may be names, and renames them. Returns how much of the skeleton there is
+ * room for. */
+static size_t batch_take_keys(struct json_renamer *r, struct json_io *io,
+                              const struct json_batch *b, struct way *w)
+{
+    size_t end = b->n;
+    struct found_key k;
+
+    for (size_t i = 0; i < b->n_candidates && end == b->n; i++) {
+        if (!batch_find_key(r->rules, b, i, &k))
             continue;
-        depth += deeper(b, at, k.n);
-        at = k.n;
-        if (k.name->text.p && (depth == 1 || r->rules->deep) && !replace(io, b, &k)) {
-            end = k.n;
+        if (k.open > json_io_limit(io))
             break;
-        }
-        if (depth == 1 && k.name->default_index >= 0)
-            r->seen |= (uint64_t)1 << k.name->default_index;
+        way_go(w, b, k.n);
+        if (!batch_take_key(r, io, b, &k, w))
+            end = k.n;
     }
-    while (place(b, end) > json_io_limit(io))
+    while (place_in_text(b, end) > json_io_limit(io))
         end--;
     return end;
 }
@@ -183,6 +215,7 @@ static size_t take_keys(struct json_renamer *r, struct json_io *io, const struct
 static void take_batch(struct json_renamer *r, struct json_io *io, const char *limit)
 {
     const struct json_kernel *kernel = r->rules->kernel;
+    struct way way = { 0, r->depth, r->depth };
     struct json_batch b;
     size_t n;
 
@@ -192,16 +225,20 @@ static void take_batch(struct json_renamer *r, struct json_io *io, const char *l
     b.expect = expected(r);
     b.levels = levels(r);
     kernel->squeeze(&b, limit);
-    check(kernel, &b);
+    check_batch(kernel, &b);
     if (b.in_string && b.n > 0 && is_key(&b, b.n - 1))
-        cut(&b, b.n - 1);
-    n = take_keys(r, io, &b);
+        cut_batch(&b, b.n - 1);
+    n = batch_take_keys(r, io, &b, &way);
     if (n < b.n) {
-        cut(&b, n);
-        check(kernel, &b);
+        cut_batch(&b, n);
+        check_batch(kernel, &b);
+    }
+    if (r->rows[0] > 1) { /* not only that of the outermost object, which goes on */
+        way_go(&way, &b, b.n);
+        forget_closed(r, &way);
     }
     if (!b.in_string) {
-        r->state = state_behind(r, &b);
+        r->state = state_after(r, &b);
     } else if (b.n > 0) {
         r->state = JSON_STRING;
         r->in_key = false;
@@ -211,7 +248,7 @@ static void take_batch(struct json_renamer *r, struct json_io *io, const char *l
     json_io_flush(io);
 }
 
-/* Copies a plain stretch of a string, and no more of it into the output than there is room for. */
+/* Copies a plain stretch of a string as far as there is room for it. */
 static void pass_string(struct json_renamer *r, struct json_io *io)
 {
     size_t n;

@@ -1,6 +1,5 @@
-/* Chooses among the kernels: the fastest that was compiled in and that the machine turns out to have the instructions for.
- * It refuses to know what a kernel does.
- * Which ones there are is decided here and in the Makefile, by the compiler's target; what they do stands in json/kernel.h. */
+/* Chooses the fastest of the kernels that were compiled in and that the machine has the
+ * instructions for. */
 #include "json/kernel.h"
 
 static bool always(void)
@@ -12,13 +11,15 @@ static bool always(void)
 static bool have_avx2(void)
 {
     __builtin_cpu_init();
-    return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("bmi") && __builtin_cpu_supports("bmi2") && __builtin_cpu_supports("popcnt") &&
-           __builtin_cpu_supports("pclmul");
+    return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("bmi") &&
+        __builtin_cpu_supports("bmi2") && __builtin_cpu_supports("popcnt") &&
+        __builtin_cpu_supports("pclmul");
 }
 
 static bool have_avx512(void)
 {
-    return have_avx2() && __builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512vbmi") && __builtin_cpu_supports("avx512vbmi2");
+    return have_avx2() && __builtin_cpu_supports("avx512bw") &&
+        __builtin_cpu_supports("avx512vbmi") && __builtin_cpu_supports("avx512vbmi2");
 }
 #endif
 
@@ -38,18 +39,27 @@ static const struct {
 
 const struct json_kernel *json_kernel_nth(unsigned i)
 {
-    for (size_t k = 0; k < sizeof(kernels) / sizeof(*kernels); k++)
+    for (size_t k = 0; k < sizeof kernels / sizeof *kernels; k++)
         if (kernels[k].have() && i-- == 0)
             return kernels[k].kernel;
     return NULL;
 }
 
-const struct json_kernel *json_kernel_best(void)
+static const struct json_kernel *find_best(void)
 {
     const struct json_kernel *best = &json_kernel_portable;
 
-    for (size_t k = 0; k < sizeof(kernels) / sizeof(*kernels); k++)
+    for (size_t k = 0; k < sizeof kernels / sizeof *kernels; k++)
         if (kernels[k].have())
             best = kernels[k].kernel;
+    return best;
+}
+
+const struct json_kernel *json_kernel_best(void)
+{
+    static const struct json_kernel *best; /* the same whoever finds it */
+
+    if (!best)
+        best = find_best();
     return best;
 }

@@ -1,17 +1,27 @@
-/* The grammar in bulk: 64 bytes at a time become masks of bits, and arithmetic on whole masks checks strings, numbers, commas and colons together.
- * It works on a batch in passes, each a plain loop, because one wrongly guessed branch costs as much as half a block; it refuses to judge what it does not
- * expect. The Makefile compiles this file once for each of json/lanes_*.h, named by JSON_LANES.
- * Read json/kernel.h for what a batch is, json/text.h and json/number.h for the arithmetic, json/token.c for the same grammar byte by byte. */
+/* The grammar in bulk: 64 bytes at a time become masks of bits, and arithmetic on whole masks
+ * checks strings, numbers, commas and colons together. It works in passes over a batch, each a
+ * plain loop, because one wrongly guessed branch costs as much as half a block. The Makefile
+ * compiles this file once for each of json/lanes_*.h, named by JSON_LANES. */
+
+/* gcc's -fanalyzer knows no vectors: what it follows in this file are plain words. */
+#if defined __GNUC__ && !defined __clang__ && __GNUC__ >= 12
+#pragma GCC diagnostic ignored "-Wanalyzer-shift-count-overflow"
+#pragma GCC diagnostic ignored "-Wanalyzer-use-of-uninitialized-value"
+#endif
+
 #include "json/kernel.h"
 #include "json/lanes.h"
 #include "json/number.h"
 #include "json/text.h"
 
-/* Bytes that end a literal or number: white space, punctuation and quotes. Whether it is the right one is the next token's affair. */
-static const bool ends_scalar[256] = { [' '] = true, ['\t'] = true, ['\n'] = true, ['\r'] = true, [','] = true, [':'] = true,
-                                       ['"'] = true, ['['] = true,  [']'] = true,  ['{'] = true,  ['}'] = true };
+/* Bytes that end a literal or number: white space, punctuation and quotes. Whether it is the right
+ * one is checked with the next token. */
+static const bool ends_scalar[256] = {
+    [' '] = true, ['\t'] = true, ['\n'] = true, ['\r'] = true, [','] = true, [':'] = true,
+    ['"'] = true, ['['] = true,  [']'] = true,  ['{'] = true,  ['}'] = true
+};
 
-static size_t copy(char *to, const char *p, size_t n)
+static size_t kernel_copy(char *to, const char *p, size_t n)
 {
     struct json_lanes b;
     size_t i;
@@ -24,25 +34,27 @@ static size_t copy(char *to, const char *p, size_t n)
     }
     if (i == 0 || i == n)
         return i;
-    b = json_load(p + n - JSON_BLOCK);  /* the rest, with some of what is done already */
+    b = json_load(p + n - JSON_BLOCK); /* the rest, with some bytes that are done already */
     if (!json_plain(b))
         return i;
     json_store(to + n - JSON_BLOCK, b);
     return n;
 }
 
-/* White space that need not be kept of the block at p, where keep are the bytes outside strings. before says that the byte in front of the block was outside
- * too. *wrong gets other bytes below 0x20, if there are any. */
-static inline uint64_t needless_white(struct json_lanes b, const char *p, uint64_t keep, bool before, uint64_t *wrong)
+/* White space of the block at p that need not be kept; keep are the bytes outside strings.
+ * before: the byte before the block was outside too. *wrong gets other bytes below 0x20, if
+ * there are any. */
+static inline uint64_t needless_white(struct json_lanes b, const char *p, uint64_t keep,
+                                      bool before, uint64_t *wrong)
 {
     uint64_t white = json_white(b), scalars = keep & ~(white | json_punctuation(b));
-    uint64_t behind = scalars << 1 | (before && !ends_scalar[(uint8_t)p[-1]]);
+    uint64_t after = scalars << 1 | (before && !ends_scalar[(uint8_t)p[-1]]);
 
     *wrong |= json_range(b, 0, 0x1F) & keep & ~white;
-    return white & ~behind;
+    return white & ~after;
 }
 
-/* Takes blocks into the skeleton, n of them or up to one that is not right. Returns how many. */
+/* Takes n blocks into the skeleton, or those before one that is wrong. Returns how many. */
 static inline size_t squeeze_blocks(struct json_batch *b, size_t n, struct json_text_carry *c)
 {
     size_t length = 0, i;
@@ -51,7 +63,8 @@ static inline size_t squeeze_blocks(struct json_batch *b, size_t n, struct json_
     for (i = 0; i < n; i++) {
         const char *p = b->p + i * JSON_BLOCK;
         struct json_lanes block = json_load(p);
-        uint64_t quote, wrong = 0, strings = json_strings(block, &quote, c, &wrong), keep = ~(strings ^ quote), names;
+        uint64_t quote, wrong = 0, strings = json_strings(block, &quote, c, &wrong),
+                        keep = ~(strings ^ quote), names;
 
         if (json_range(block, 0, 0x20) & keep)
             keep &= ~needless_white(block, p, keep, i > 0 && b->keep[i - 1] >> 63, &wrong);
@@ -59,7 +72,8 @@ static inline size_t squeeze_blocks(struct json_batch *b, size_t n, struct json_
             break;
         names = json_name_starts(b->starts, p, quote & strings);
         if (names)
-            b->n_candidates = json_append(b->candidates, b->n_candidates, names, (unsigned)(i * JSON_BLOCK));
+            b->n_candidates =
+                json_append(b->candidates, b->n_candidates, names, (unsigned)(i * JSON_BLOCK));
         b->keep[i] = keep;
         b->before[i] = (uint16_t)length;
         json_squeeze(b->skeleton + length, p, keep);
@@ -69,7 +83,7 @@ static inline size_t squeeze_blocks(struct json_batch *b, size_t n, struct json_
     return i;
 }
 
-static void squeeze(struct json_batch *b, const char *end)
+static void kernel_squeeze(struct json_batch *b, const char *end)
 {
     const struct json_text_carry first = { .in_string = 0 - (uint64_t)b->in_string };
     struct json_text_carry carry = first;
@@ -78,7 +92,7 @@ static void squeeze(struct json_batch *b, const char *end)
     if (most > JSON_BATCH)
         most = JSON_BATCH;
     n = squeeze_blocks(b, most, &carry);
-    if (n < most) {                     /* once more, for what is carried over the border in front of that block */
+    if (n < most) { /* once more, for the carry over the border before that block */
         carry = first;
         squeeze_blocks(b, n, &carry);
     }
@@ -86,10 +100,11 @@ static void squeeze(struct json_batch *b, const char *end)
     b->stop = b->p + n * JSON_BLOCK;
     b->in_string = carry.in_string & 1;
     if (b->in_string)
-        b->stop -= json_cut_escape(&carry, b->stop);
+        b->stop -= json_cut_escape(&carry);
 }
 
-/* The brackets of a skeleton, one behind the other; afterwards for each, whether the innermost container is of another kind behind it than in front of it. */
+/* The brackets of a skeleton, side by side; afterwards for each, whether the innermost container is
+ * of another kind after it than before it. */
 struct brackets {
     size_t n;
     uint8_t kind[JSON_BATCH_BYTES + JSON_BLOCK];
@@ -131,15 +146,17 @@ static size_t place_of_bracket(const struct json_batch *b, size_t i)
     return at + (size_t)__builtin_ctzll(found);
 }
 
-/* Follows the brackets. Returns how many of them are right: expected, and not ending the outermost container, nor opening one too many. No branch depends on
- * which brackets come: they are hard to guess. In ASCII, bit 2 tells the closing ones and bit 5 those of objects. */
-static size_t follow(struct json_batch *b, struct brackets *k)
+/* Follows the brackets. Returns how many of them are right: expected, not ending the outermost
+ * container, and not opening one too many. No branch depends on which brackets come: they are hard
+ * to guess. In ASCII, bit 2 tells the closing ones and bit 5 those of objects. */
+static size_t follow_brackets(struct json_batch *b, struct brackets *k)
 {
     uint64_t levels = b->levels;
     size_t i, n = k->n;
 
     for (i = 0; i < n; i++) {
-        uint64_t closes = k->kind[i] >> 2 & 1, braces = k->kind[i] >> 5 & 1, next = (levels << 1 | braces) >> 2 * closes;
+        uint64_t closes = k->kind[i] >> 2 & 1, braces = k->kind[i] >> 5 & 1,
+                 next = (levels << 1 | braces) >> 2 * closes;
 
         if (closes & (levels ^ braces))
             break;
@@ -154,27 +171,30 @@ static size_t follow(struct json_batch *b, struct brackets *k)
 
 /* Blocks of the skeleton that are checked side by side. */
 struct tokens {
-    uint64_t open[JSON_WORDS], close[JSON_WORDS], comma[JSON_WORDS], colon[JSON_WORDS], quote[JSON_WORDS], white[JSON_WORDS];
-    uint64_t digit[JSON_WORDS], zero[JSON_WORDS], dot[JSON_WORDS], exponent[JSON_WORDS], plus[JSON_WORDS], minus[JSON_WORDS];
-    uint64_t object[JSON_WORDS];        /* where the innermost container is an object, from its opening bracket on */
+    uint64_t open[JSON_WORDS], close[JSON_WORDS], comma[JSON_WORDS], colon[JSON_WORDS],
+        quote[JSON_WORDS], white[JSON_WORDS];
+    uint64_t digit[JSON_WORDS], zero[JSON_WORDS], dot[JSON_WORDS], exponent[JSON_WORDS],
+        plus[JSON_WORDS], minus[JSON_WORDS];
+    uint64_t object[JSON_WORDS]; /* the innermost container is an object, its bracket included */
 };
 
-/* What goes from one block of the skeleton to the next. */
+/* The carry from one block of the skeleton to the next. */
 struct skeleton_carry {
-    json_words key, value, colon, close; /* what struct json_expect says */
-    json_words scalar;                  /* the last byte belonged to a number or literal */
+    json_words key, value, colon, close; /* as in struct json_expect */
+    json_words scalar;                   /* the last byte belonged to a number or literal */
     struct json_number_carry number;
-    uint64_t object;                    /* 1 if the innermost container is an object */
-    const uint8_t *brackets;            /* what was found for the next bracket */
+    uint64_t object;         /* 1 if the innermost container is an object */
+    const uint8_t *brackets; /* the finding for the next bracket */
 };
 
-/* What the masks of the blocks checked side by side came to. */
+/* The findings about the blocks checked side by side. */
 struct findings {
-    uint64_t wrong[JSON_BATCH + JSON_WORDS]; /* bytes that nothing allows where they stand */
+    uint64_t wrong[JSON_BATCH + JSON_WORDS];    /* bytes that nothing allows where they stand */
     uint64_t literals[JSON_BATCH + JSON_WORDS]; /* where literals begin */
 };
 
-/* Where the innermost container is an object: spreads what was found for each of the brackets over the bytes between them. */
+/* The bytes whose innermost container is an object: spreads the finding for each bracket over the
+ * bytes up to the next. */
 static inline uint64_t objects(struct skeleton_carry *c, uint64_t brackets)
 {
     uint64_t changes = json_deposit(json_equal(json_load((const char *)c->brackets), 1), brackets);
@@ -204,33 +224,44 @@ static inline void sort_block(struct tokens *t, size_t i, const char *p, struct 
     t->object[i] = objects(c, t->open[i] | t->close[i]);
 }
 
-/* Bytes that nothing allows where they stand, as far as the order of tokens goes. scalar are those of numbers and literals, behind the places right behind one.
- * *keys gets the quotes of keys. */
-static inline json_words wrong_order(const struct tokens *t, json_words scalar, json_words behind, struct skeleton_carry *c, json_words *keys)
+/* Bytes that nothing allows where they stand, as far as the order of tokens goes. scalar are the
+ * bytes of numbers and literals, after the places right after one. *keys gets the quotes of
+ * keys. */
+static inline json_words wrong_order(const struct tokens *t, json_words scalar, json_words after,
+                                     struct skeleton_carry *c, json_words *keys)
 {
-    json_words open = json_words_load(t->open), close = json_words_load(t->close), comma = json_words_load(t->comma), colon = json_words_load(t->colon);
-    json_words quote = json_words_load(t->quote), object = json_words_load(t->object), lists = open | comma;
-    json_words key = json_moved(lists & object, &c->key), value = json_moved((lists & ~object) | colon, &c->value);
+    json_words open = json_words_load(t->open), close = json_words_load(t->close),
+               comma = json_words_load(t->comma), colon = json_words_load(t->colon);
+    json_words quote = json_words_load(t->quote), object = json_words_load(t->object),
+               lists = open | comma;
+    json_words key = json_moved(lists & object, &c->key),
+               value = json_moved((lists & ~object) | colon, &c->value);
     json_words right, colons;
 
     *keys = quote & key;
     colons = json_moved(*keys, &c->colon);
-    right = *keys | (colon & colons) | (close & json_moved(open, &c->close)) | (scalar & behind) | json_words_load(t->white);
-    right |= (quote | open | (scalar & ~behind)) & value;
+    right = *keys | (colon & colons) | (close & json_moved(open, &c->close)) | (scalar & after) |
+        json_words_load(t->white);
+    right |= (quote | open | (scalar & ~after)) & value;
     right |= (comma | close) & ~(key | value | colons);
     return ~right;
 }
 
 /* Checks JSON_WORDS blocks of the skeleton, from number i on. */
-static inline void check_blocks(struct json_batch *b, size_t i, const struct tokens *t, struct skeleton_carry *c, struct findings *f)
+static inline void check_blocks(struct json_batch *b, size_t i, const struct tokens *t,
+                                struct skeleton_carry *c, struct findings *f)
 {
-    const struct json_number_masks m = { json_words_load(t->digit), json_words_load(t->zero), json_words_load(t->dot), json_words_load(t->exponent),
-                                         json_words_load(t->plus), json_words_load(t->minus) };
-    json_words scalar = ~(json_words_load(t->open) | json_words_load(t->close) | json_words_load(t->comma) | json_words_load(t->colon) |
-                          json_words_load(t->quote) | json_words_load(t->white));
-    json_words behind = json_moved(scalar, &c->scalar), starts = scalar & ~behind, numbers = starts & (m.digit | m.minus), keys, wrong;
+    const struct json_number_masks m = { json_words_load(t->digit), json_words_load(t->zero),
+                                         json_words_load(t->dot),   json_words_load(t->exponent),
+                                         json_words_load(t->plus),  json_words_load(t->minus) };
+    json_words scalar =
+        ~(json_words_load(t->open) | json_words_load(t->close) | json_words_load(t->comma) |
+          json_words_load(t->colon) | json_words_load(t->quote) | json_words_load(t->white));
+    json_words after = json_moved(scalar, &c->scalar), starts = scalar & ~after,
+               numbers = starts & (m.digit | m.minus), keys, wrong;
 
-    wrong = wrong_order(t, scalar, behind, c, &keys) | json_wrong_numbers(&c->number, &m, scalar, numbers);
+    wrong = wrong_order(t, scalar, after, c, &keys) |
+        json_wrong_numbers(&c->number, &m, scalar, numbers);
     json_words_store(b->keys + i, keys);
     json_words_store(f->literals + i, starts & ~numbers);
     json_words_store(f->wrong + i, wrong);
@@ -246,19 +277,20 @@ static const struct {
     ['n' & 31] = { "null", "\xFF\xFF\xFF\xFF", 4 },
 };
 
-/* True if true, false or null stands at p, where eight bytes can be read, and ends there. Which one it is, is hard to guess, so no branch depends on it. */
+/* True if true, false or null stands at p, where eight bytes can be read, and ends there. Which one
+ * is hard to guess, so no branch depends on it. */
 static inline bool is_literal(const char *p)
 {
     unsigned i = (unsigned char)*p & 31;
     uint64_t bytes, text, mask;
 
-    memcpy(&bytes, p, sizeof(bytes));
-    memcpy(&text, literals[i].text, sizeof(text));
-    memcpy(&mask, literals[i].mask, sizeof(mask));
+    memcpy(&bytes, p, sizeof bytes);
+    memcpy(&text, literals[i].text, sizeof text);
+    memcpy(&mask, literals[i].mask, sizeof mask);
     return (bytes & mask) == text && ends_scalar[(uint8_t)p[literals[i].length]];
 }
 
-/* Where in the skeleton the first byte that is wrong stands; n if none is. */
+/* Where in the skeleton the first wrong byte stands; n if there is none. */
 static size_t first_wrong(const struct json_batch *b, const struct findings *f)
 {
     for (size_t i = 0; i * JSON_BLOCK < b->n; i++)
@@ -267,7 +299,7 @@ static size_t first_wrong(const struct json_batch *b, const struct findings *f)
     return b->n;
 }
 
-/* Where the first literal that is none stands; n if all are right. */
+/* Where the first wrong literal stands; n if all are right. */
 static size_t check_literals(const struct json_batch *b, const struct findings *f)
 {
     uint16_t at[JSON_BATCH_BYTES / 2 + JSON_APPEND_SLACK];
@@ -281,7 +313,7 @@ static size_t check_literals(const struct json_batch *b, const struct findings *
     return b->n;
 }
 
-/* Where the token that byte n of the skeleton belongs to, or stands right behind, begins. */
+/* Where the token begins that byte n of the skeleton belongs to or follows directly. */
 static size_t token_start(const struct json_batch *b, size_t n)
 {
     while (n > 0 && !ends_scalar[(uint8_t)b->skeleton[n - 1]])
@@ -291,9 +323,12 @@ static size_t token_start(const struct json_batch *b, size_t n)
 
 static void check_skeleton(struct json_batch *b, const struct brackets *k, struct findings *f)
 {
-    struct skeleton_carry c = { .key = json_words_first(b->expect.key), .value = json_words_first(b->expect.value),
-                                .colon = json_words_first(b->expect.colon), .close = json_words_first(b->expect.close),
-                                .object = b->levels & 1, .brackets = k->kind };
+    struct skeleton_carry c = { .key = json_words_first(b->expect.key),
+                                .value = json_words_first(b->expect.value),
+                                .colon = json_words_first(b->expect.colon),
+                                .close = json_words_first(b->expect.close),
+                                .object = b->levels & 1,
+                                .brackets = k->kind };
     struct tokens t;
 
     for (size_t i = 0; i * JSON_BLOCK < b->n; i += JSON_WORDS) {
@@ -303,7 +338,7 @@ static void check_skeleton(struct json_batch *b, const struct brackets *k, struc
     }
 }
 
-static size_t check(struct json_batch *b)
+static size_t kernel_check(struct json_batch *b)
 {
     struct brackets brackets;
     struct findings found;
@@ -313,7 +348,7 @@ static size_t check(struct json_batch *b)
         return n;
     memset(b->skeleton + n, ' ', JSON_WORDS * JSON_BLOCK);
     gather_brackets(b, &brackets);
-    good = follow(b, &brackets);
+    good = follow_brackets(b, &brackets);
     if (good < brackets.n)
         return place_of_bracket(b, good);
     check_skeleton(b, &brackets, &found);
@@ -322,4 +357,21 @@ static size_t check(struct json_batch *b)
     return token_start(b, literal < wrong ? literal : wrong);
 }
 
-const struct json_kernel JSON_KERNEL = { JSON_KERNEL_NAME, copy, squeeze, check };
+static void kernel_mark(struct json_marks *m, const char *p)
+{
+    struct json_lanes b = json_load(p), low = json_fold(b);
+    uint64_t backslash = json_equal(b, '\\'), quote, outside;
+
+    m->after_escape = backslash | m->escaped ? json_escaped(backslash, &m->escaped) : 0;
+    quote = json_equal(b, '"') & ~m->after_escape;
+    m->strings = json_parity(quote) ^ m->in_string;
+    m->in_string = 0 - (m->strings >> 63);
+    m->begin = quote & m->strings;
+    outside = ~m->strings;
+    m->open = json_equal(low, '{') & outside;
+    m->close = json_equal(low, '}') & outside;
+    m->comma = json_equal(b, ',') & outside;
+}
+
+const struct json_kernel JSON_KERNEL = { JSON_KERNEL_NAME, kernel_copy, kernel_squeeze,
+                                         kernel_check, kernel_mark };

@@ -1,6 +1,6 @@
-/* 64 bytes in two vectors of AVX2, with BMI2 beside it: Intel's since Haswell, AMD's since Excavator.
- * It knows bytes, not JSON; compiled only into the kernel that runs where the machine turns out to have all this.
- * What is built of these functions is json/lanes_vectors.h and json/squeeze.h; what each of those promises stands in json/lanes.h. */
+/* 64 bytes in two vectors of AVX2, with BMI2: Intel's since Haswell, AMD's since Excavator.
+ * Compiled only into the kernel that runs where the machine has all of this. json/lanes.h tells
+ * what each function does. */
 #ifndef JSON_LANES_AVX2_H
 #define JSON_LANES_AVX2_H
 
@@ -45,7 +45,8 @@ static inline json_vector json_vector_range(json_vector v, char low, char high)
 {
     json_vector from_low = _mm256_sub_epi8(v, json_vector_all(low));
 
-    return _mm256_cmpeq_epi8(_mm256_min_epu8(from_low, json_vector_all((char)(high - low))), from_low);
+    return _mm256_cmpeq_epi8(_mm256_min_epu8(from_low, json_vector_all((char)(high - low))),
+                             from_low);
 }
 
 static inline bool json_vector_none(json_vector v)
@@ -56,7 +57,8 @@ static inline bool json_vector_none(json_vector v)
 /* One bit for each byte that is all ones; the others are zero. */
 static inline uint64_t json_vector_bits(const json_vector v[JSON_VECTORS])
 {
-    return (uint32_t)_mm256_movemask_epi8(v[0]) | (uint64_t)(uint32_t)_mm256_movemask_epi8(v[1]) << 32;
+    return (uint32_t)_mm256_movemask_epi8(v[0]) |
+        (uint64_t)(uint32_t)_mm256_movemask_epi8(v[1]) << 32;
 }
 
 #include "json/lanes_vectors.h"
@@ -64,7 +66,8 @@ static inline uint64_t json_vector_bits(const json_vector v[JSON_VECTORS])
 /* Writes to `to` the eight bytes at p in the order that the bytes of places say. */
 static inline void json_shuffle(char *to, const char *p, const uint64_t *places)
 {
-    __m128i bytes = _mm_loadl_epi64((const __m128i *)(const void *)p), order = _mm_loadl_epi64((const __m128i *)(const void *)places);
+    __m128i bytes = _mm_loadl_epi64((const __m128i *)(const void *)p),
+            order = _mm_loadl_epi64((const __m128i *)(const void *)places);
 
     _mm_storel_epi64((__m128i *)(void *)to, _mm_shuffle_epi8(bytes, order));
 }
@@ -73,7 +76,8 @@ static inline void json_shuffle(char *to, const char *p, const uint64_t *places)
 
 static inline json_vector json_vector_look_up(const uint8_t table[16], json_vector half)
 {
-    return _mm256_shuffle_epi8(_mm256_broadcastsi128_si256(_mm_loadu_si128((const __m128i *)(const void *)table)), half);
+    return _mm256_shuffle_epi8(
+        _mm256_broadcastsi128_si256(_mm_loadu_si128((const __m128i *)(const void *)table)), half);
 }
 
 /* The groups of names that have the bytes at p at this place. */
@@ -82,18 +86,22 @@ static inline json_vector json_vector_groups(const struct json_name_byte *b, con
     const json_vector half = json_vector_all(0x0F);
     json_vector v = json_vector_load(p);
 
-    return _mm256_and_si256(json_vector_look_up(b->low, _mm256_and_si256(v, half)),
-                            json_vector_look_up(b->high, _mm256_and_si256(_mm256_srli_epi16(v, 4), half)));
+    return _mm256_and_si256(
+        json_vector_look_up(b->low, _mm256_and_si256(v, half)),
+        json_vector_look_up(b->high, _mm256_and_si256(_mm256_srli_epi16(v, 4), half)));
 }
 
-static inline uint64_t json_name_starts(const struct json_name_starts *starts, const char *p, uint64_t quotes)
+static inline uint64_t json_name_starts(const struct json_name_starts *starts, const char *p,
+                                        uint64_t quotes)
 {
     json_vector none[JSON_VECTORS];
 
     if (!quotes)
         return 0;
     for (unsigned i = 0; i < JSON_VECTORS; i++, p += sizeof(json_vector))
-        none[i] = json_vector_equal(_mm256_and_si256(json_vector_groups(&starts->first, p + 1), json_vector_groups(&starts->second, p + 2)), 0);
+        none[i] = json_vector_equal(_mm256_and_si256(json_vector_groups(&starts->first, p + 1),
+                                                     json_vector_groups(&starts->second, p + 2)),
+                                    0);
     return quotes & ~json_vector_bits(none);
 }
 

@@ -1,6 +1,6 @@
-/* 64 bytes in one vector of AVX-512, with VBMI and VBMI2: Intel's since Ice Lake, AMD's since Zen 4. Masks come out of the comparisons as they are.
- * It knows bytes, not JSON; compiled only into the kernel that runs where the machine turns out to have all this.
- * What each function promises stands in json/lanes.h. */
+/* 64 bytes in one vector of AVX-512, with VBMI and VBMI2: Intel's since Ice Lake, AMD's since Zen
+ * 4. Its comparisons give masks. Compiled only into the kernel that runs where the machine has all
+ * of this. json/lanes.h tells what each function does. */
 #ifndef JSON_LANES_AVX512_H
 #define JSON_LANES_AVX512_H
 
@@ -39,7 +39,8 @@ static inline uint64_t json_equal(struct json_lanes b, char c)
 
 static inline uint64_t json_range(struct json_lanes b, char low, char high)
 {
-    return _mm512_cmple_epu8_mask(_mm512_sub_epi8(b.v, _mm512_set1_epi8(low)), _mm512_set1_epi8((char)(high - low)));
+    return _mm512_cmple_epu8_mask(_mm512_sub_epi8(b.v, _mm512_set1_epi8(low)),
+                                  _mm512_set1_epi8((char)(high - low)));
 }
 
 static inline bool json_plain(struct json_lanes b)
@@ -47,7 +48,8 @@ static inline bool json_plain(struct json_lanes b)
     return (json_equal(b, '"') | json_equal(b, '\\') | json_range(b, 0, 0x1F)) == 0;
 }
 
-/* The bytes of a set, in which each stands where its lower six bits say. The place of NUL, unless that is in the set, must hold something else. */
+/* The bytes of a set, each at the place of its lower six bits. The place of NUL, unless NUL is in
+ * the set, must hold something else. */
 static inline uint64_t json_member(struct json_lanes b, const char set[64])
 {
     return _mm512_cmpeq_epi8_mask(_mm512_permutexvar_epi8(b.v, _mm512_loadu_si512(set)), b.v);
@@ -55,7 +57,13 @@ static inline uint64_t json_member(struct json_lanes b, const char set[64])
 
 static inline uint64_t json_short_escapes(struct json_lanes b)
 {
-    static const char set[64] = { 1, ['n' & 63] = 'n', ['t' & 63] = 't', ['r' & 63] = 'r', ['b' & 63] = 'b', ['f' & 63] = 'f', ['/' & 63] = '/' };
+    static const char set[64] = { 1,
+                                  ['n' & 63] = 'n',
+                                  ['t' & 63] = 't',
+                                  ['r' & 63] = 'r',
+                                  ['b' & 63] = 'b',
+                                  ['f' & 63] = 'f',
+                                  ['/' & 63] = '/' };
 
     return json_member(b, set);
 }
@@ -69,7 +77,10 @@ static inline uint64_t json_white(struct json_lanes b)
 
 static inline uint64_t json_punctuation(struct json_lanes b)
 {
-    static const char set[64] = { 1, ['{' & 63] = '{', ['}' & 63] = '}', ['[' & 63] = '[', [']' & 63] = ']', [','] = ',', [':'] = ':', ['"'] = '"' };
+    static const char set[64] = {
+        1,           ['{' & 63] = '{', ['}' & 63] = '}', ['[' & 63] = '[', [']' & 63] = ']',
+        [','] = ',', [':'] = ':',      ['"'] = '"'
+    };
 
     return json_member(b, set);
 }
@@ -79,10 +90,13 @@ static inline void json_squeeze(char *to, const char *p, uint64_t keep)
     _mm512_storeu_si512(to, _mm512_maskz_compress_epi8(keep, _mm512_loadu_si512(p)));
 }
 
-static inline uint64_t json_name_starts(const struct json_name_starts *starts, const char *p, uint64_t quotes)
+static inline uint64_t json_name_starts(const struct json_name_starts *starts, const char *p,
+                                        uint64_t quotes)
 {
-    __m512i first = _mm512_permutexvar_epi8(_mm512_loadu_si512(p + 1), _mm512_loadu_si512(starts->first.at));
-    __m512i second = _mm512_permutexvar_epi8(_mm512_loadu_si512(p + 2), _mm512_loadu_si512(starts->second.at));
+    __m512i first =
+        _mm512_permutexvar_epi8(_mm512_loadu_si512(p + 1), _mm512_loadu_si512(starts->first.at));
+    __m512i second =
+        _mm512_permutexvar_epi8(_mm512_loadu_si512(p + 2), _mm512_loadu_si512(starts->second.at));
 
     return quotes & _mm512_test_epi8_mask(first, second);
 }

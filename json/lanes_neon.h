@@ -1,6 +1,5 @@
-/* 64 bytes in four vectors of NEON, which every arm64 has.
- * It knows bytes, not JSON.
- * What is built of these functions is json/lanes_vectors.h and json/squeeze.h; what each of those promises stands in json/lanes.h. */
+/* 64 bytes in four vectors of NEON, which every arm64 has. json/lanes.h tells what each function
+ * does. */
 #ifndef JSON_LANES_NEON_H
 #define JSON_LANES_NEON_H
 
@@ -51,8 +50,8 @@ static inline bool json_vector_none(json_vector v)
     return vmaxvq_u8(v) == 0;
 }
 
-/* One bit for each byte that is all ones; the others are zero. NEON has no instruction for it: keep one bit of weight 1 to 128 in each byte and add neighbours
- * three times. */
+/* One bit for each byte that is all ones; the others are zero. NEON has no instruction for it: keep
+ * one bit of weight 1 to 128 in each byte and add neighbours three times. */
 static inline uint64_t json_vector_bits(const json_vector v[JSON_VECTORS])
 {
     static const uint8_t weights[16] = { 1, 2, 4, 8, 16, 32, 64, 128, 1, 2, 4, 8, 16, 32, 64, 128 };
@@ -66,7 +65,7 @@ static inline uint64_t json_vector_bits(const json_vector v[JSON_VECTORS])
 
 #include "json/lanes_vectors.h"
 
-/* Writes to `to` the eight bytes at p in the order that the bytes of places say. */
+/* Writes the eight bytes at p to `to` in the order that the bytes of places say. */
 static inline void json_shuffle(char *to, const char *p, const uint64_t *places)
 {
     vst1_u8((uint8_t *)to, vtbl1_u8(vld1_u8((const uint8_t *)p), vcreate_u8(*places)));
@@ -74,7 +73,8 @@ static inline void json_shuffle(char *to, const char *p, const uint64_t *places)
 
 #include "json/squeeze.h"
 
-static inline uint64_t json_name_starts(const struct json_name_starts *starts, const char *p, uint64_t quotes)
+static inline uint64_t json_name_starts(const struct json_name_starts *starts, const char *p,
+                                        uint64_t quotes)
 {
     return json_name_starts_bytewise(starts, p, quotes);
 }

@@ -1,6 +1,4 @@
-/* 64 bytes in eight words, for any machine.
- * It knows bytes, not JSON.
- * What is built of these functions is json/lanes_vectors.h, what each of those promises stands in json/lanes.h. */
+/* 64 bytes in eight words, for any machine. json/lanes.h tells what each function does. */
 #ifndef JSON_LANES_PORTABLE_H
 #define JSON_LANES_PORTABLE_H
 
@@ -12,9 +10,9 @@
 #define JSON_WORDS 1
 #define JSON_VECTORS 8
 
-typedef uint64_t json_vector;           /* eight bytes, the first in the lowest bits */
+typedef uint64_t json_vector; /* eight bytes, the first in the lowest bits */
 
-/* A word as it lies in memory, turned into a vector; or the other way round. */
+/* Turns a word as it lies in memory into a vector, or back. */
 static inline json_vector json_vector_order(uint64_t w)
 {
 #if __BYTE_ORDER__ == __ORDER_BIG_ENDIAN__
@@ -28,7 +26,7 @@ static inline json_vector json_vector_load(const char *p)
 {
     uint64_t w;
 
-    memcpy(&w, p, sizeof(w));
+    memcpy(&w, p, sizeof w);
     return json_vector_order(w);
 }
 
@@ -36,7 +34,7 @@ static inline void json_vector_store(char *to, json_vector v)
 {
     uint64_t w = json_vector_order(v);
 
-    memcpy(to, &w, sizeof(w));
+    memcpy(to, &w, sizeof w);
 }
 
 static inline json_vector json_vector_all(char c)
@@ -49,7 +47,8 @@ static inline json_vector json_vector_or(json_vector a, json_vector b)
     return a | b;
 }
 
-/* The high bit of each byte that is at most limit, which is below 0x80; exact, no carry crosses a byte. */
+/* The high bit of each byte that is at most limit, which is below 0x80; exact, no carry crosses a
+ * byte. */
 static inline json_vector json_vector_at_most(json_vector v, char limit)
 {
     const uint64_t high = json_vector_all((char)0x80);
@@ -72,7 +71,8 @@ static inline bool json_vector_none(json_vector v)
     return v == 0;
 }
 
-/* One bit for each byte whose high bit is set; the other bits are zero. The multiplication gathers eight of them. */
+/* One bit for each byte whose high bit is set; the other bits are zero. The multiplication gathers
+ * eight of them. */
 static inline uint64_t json_vector_bits(const json_vector v[JSON_VECTORS])
 {
     uint64_t mask = 0;
@@ -89,7 +89,8 @@ static inline void json_squeeze(char *to, const char *p, uint64_t keep)
     json_squeeze_bytewise(to, p, keep);
 }
 
-static inline uint64_t json_name_starts(const struct json_name_starts *starts, const char *p, uint64_t quotes)
+static inline uint64_t json_name_starts(const struct json_name_starts *starts, const char *p,
+                                        uint64_t quotes)
 {
     return json_name_starts_bytewise(starts, p, quotes);
 }

@@ -1,6 +1,5 @@
-/* 64 bytes in four vectors of SSE2, which every x86-64 has.
- * It knows bytes, not JSON.
- * What is built of these functions is json/lanes_vectors.h, what each of those promises stands in json/lanes.h. */
+/* 64 bytes in four vectors of SSE2, which every x86-64 has. json/lanes.h tells what each function
+ * does. */
 #ifndef JSON_LANES_SSE2_H
 #define JSON_LANES_SSE2_H
 
@@ -69,7 +68,8 @@ static inline void json_squeeze(char *to, const char *p, uint64_t keep)
     json_squeeze_bytewise(to, p, keep);
 }
 
-static inline uint64_t json_name_starts(const struct json_name_starts *starts, const char *p, uint64_t quotes)
+static inline uint64_t json_name_starts(const struct json_name_starts *starts, const char *p,
+                                        uint64_t quotes)
 {
     return json_name_starts_bytewise(starts, p, quotes);
 }

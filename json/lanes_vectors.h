@@ -1,6 +1,6 @@
-/* 64 bytes in several vectors: what is the same whatever a vector is, from a plain word to AVX2.
- * It knows bytes, not JSON, and no instruction set: the header that includes it says what a json_vector is, how many there are (JSON_VECTORS), and how they are
- * compared. What each function promises stands in json/lanes.h. */
+/* 64 bytes in several vectors: the functions of json/lanes.h that are the same for every vector,
+ * from a plain word to AVX2. The including header defines json_vector, their number (JSON_VECTORS)
+ * and their comparisons. */
 #ifndef JSON_LANES_VECTORS_H
 #define JSON_LANES_VECTORS_H
 
@@ -68,7 +68,8 @@ static inline bool json_plain(struct json_lanes b)
 static inline uint64_t json_short_escapes(struct json_lanes b)
 {
     for (unsigned i = 0; i < JSON_VECTORS; i++) {
-        json_vector most = json_vector_or(json_vector_either(b.v[i], 'n', 't'), json_vector_either(b.v[i], 'r', 'b'));
+        json_vector most = json_vector_or(json_vector_either(b.v[i], 'n', 't'),
+                                          json_vector_either(b.v[i], 'r', 'b'));
 
         b.v[i] = json_vector_or(most, json_vector_either(b.v[i], 'f', '/'));
     }
@@ -78,14 +79,16 @@ static inline uint64_t json_short_escapes(struct json_lanes b)
 static inline uint64_t json_white(struct json_lanes b)
 {
     for (unsigned i = 0; i < JSON_VECTORS; i++)
-        b.v[i] = json_vector_or(json_vector_either(b.v[i], ' ', '\n'), json_vector_either(b.v[i], '\r', '\t'));
+        b.v[i] = json_vector_or(json_vector_either(b.v[i], ' ', '\n'),
+                                json_vector_either(b.v[i], '\r', '\t'));
     return json_vector_bits(b.v);
 }
 
 static inline uint64_t json_punctuation(struct json_lanes b)
 {
     for (unsigned i = 0; i < JSON_VECTORS; i++) {
-        json_vector most = json_vector_or(json_vector_either(json_vector_fold(b.v[i]), '{', '}'), json_vector_either(b.v[i], ',', ':'));
+        json_vector most = json_vector_or(json_vector_either(json_vector_fold(b.v[i]), '{', '}'),
+                                          json_vector_either(b.v[i], ',', ':'));
 
         b.v[i] = json_vector_or(most, json_vector_equal(b.v[i], '"'));
     }

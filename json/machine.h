@@ -1,6 +1,7 @@
-/* What the parts of the tokenizer share: its states, and the cursor that walks from the input to the output. For json/ alone.
- * Every byte can be taken by the bytewise machine (json/token.c), which alone finds faults; where more than 64 bytes lie in memory,
- * json/bulk.c does the same work in bulk and leaves anything unusual to it. Read json/rename.c next: it drives both. */
+/* The states of the tokenizer and the cursor from its input to its output, for json/ alone. The
+ * bytewise machine (json/token.c) can take every byte and alone finds faults; where more than 64
+ * bytes lie in memory json/bulk.c does the same work in bulk and leaves anything unusual to it.
+ * json/renamer.c drives both. */
 #ifndef JSON_MACHINE_H
 #define JSON_MACHINE_H
 
@@ -8,40 +9,47 @@
 
 enum json_state {
     /* between tokens */
-    JSON_VALUE,                         /* a value must come */
-    JSON_FIRST_ELEMENT,                 /* after [ : a value or ] */
-    JSON_FIRST_KEY,                     /* after { : a key or } */
-    JSON_KEY,                           /* after , in an object: a key */
+    JSON_VALUE,         /* a value must come */
+    JSON_FIRST_ELEMENT, /* after [: a value or ] */
+    JSON_FIRST_KEY,     /* after {: a key or } */
+    JSON_KEY,           /* after a comma in an object: a key */
     JSON_COLON,
-    JSON_AFTER,                         /* after a value inside an array or object: , or the closing bracket */
-    JSON_DONE,                          /* after the outermost value: white space only */
+    JSON_AFTER, /* after a value inside an array or object: , or the closing bracket */
+    JSON_DONE,  /* after the outermost value: white space only */
     /* inside a string */
     JSON_STRING,
-    JSON_ESCAPE,                        /* after a backslash */
-    JSON_HEX,                           /* after \u */
-    JSON_PAIR_BACKSLASH,                /* after the high half of a pair */
-    JSON_PAIR_U,
+    JSON_ESCAPE, /* after a backslash */
+    JSON_HEX,    /* after \u */
     /* inside another scalar */
     JSON_LITERAL,
-    JSON_MINUS,                         /* after - : a digit must come */
-    JSON_ZERO,                          /* after a leading 0 */
+    JSON_MINUS, /* after -: a digit must come */
+    JSON_ZERO,  /* after a leading 0 */
     JSON_INTEGER,
-    JSON_DOT,                           /* after . : a digit must come */
+    JSON_DOT, /* after .: a digit must come */
     JSON_FRACTION,
-    JSON_E,                             /* after e : a sign or digit must come */
-    JSON_SIGN,                          /* after the sign of an exponent: a digit must come */
+    JSON_E,    /* after e: a sign or digit must come */
+    JSON_SIGN, /* after the sign of an exponent: a digit must come */
     JSON_EXPONENT
 };
 
 enum json_pending {
     JSON_PENDING_NONE,
-    JSON_PENDING_HELD,                  /* the held bytes of a key that is no name after all */
-    JSON_PENDING_NAME,                  /* the rest of a new key, after its opening quote */
-    JSON_PENDING_DEFAULTS               /* the defaults that were not sent */
+    JSON_PENDING_HELD,    /* the held bytes of a key that is no name after all */
+    JSON_PENDING_NAME,    /* the rest of a new key, after its opening quote */
+    JSON_PENDING_MODEL,   /* the value in place of the model's */
+    JSON_PENDING_DEFAULTS /* the defaults that were not sent */
 };
 
-/* The input from run to p has been taken and still has to be copied out.
- * Invariant: p - run <= out_end - out; who takes bytes stays in front of run + (out_end - out), so that copying never fails. */
+enum json_model_step {
+    JSON_MODEL_IGNORED, /* "model" is a key like others */
+    JSON_MODEL_AWAITED,
+    JSON_MODEL_NAMED,   /* the key has come, and its value is to be replaced */
+    JSON_MODEL_DROPPED, /* within that value */
+    JSON_MODEL_PASSED
+};
+
+/* The input from run to p has been taken and still has to be copied out. Invariant: p - run <=
+ * out_end - out; p stays before run + (out_end - out), so that copying never fails. */
 struct json_io {
     const char *p, *run, *end;
     char *out, *out_end;
@@ -55,7 +63,7 @@ static inline const char *json_io_limit(const struct json_io *io)
     return (size_t)(io->end - io->run) < room ? io->end : io->run + room;
 }
 
-/* Copies out what has been taken so far. */
+/* Copies out the input taken so far. */
 static inline void json_io_flush(struct json_io *io)
 {
     size_t n = (size_t)(io->p - io->run);
@@ -85,16 +93,18 @@ static inline bool json_in_object(const struct json_renamer *r)
 }
 
 /* The state in which a value leaves the machine when it ends. */
-static inline enum json_state json_after_value(const struct json_renamer *r)
+static inline uint8_t json_after_value(const struct json_renamer *r)
 {
     return r->depth ? JSON_AFTER : JSON_DONE;
 }
 
-/* Takes bytes one by one until io->p is stop, or something is pending. Returns NULL, or what is wrong with the byte at io->p. */
+/* Takes bytes one by one until io->p is stop, or something is pending. Returns NULL, or why the
+ * byte at io->p is a fault. */
 const char *json_take(struct json_renamer *r, struct json_io *io, const char *stop);
 
-/* Takes as much as it safely can in front of the limit of io, inside the outermost container and from a state between tokens or inside a string that is not
- * held. May take nothing; never finds a fault. Nothing is pending when it returns. */
+/* Takes as much as it safely can before the limit of io, inside the outermost container and from a
+ * state between tokens or inside a string that is not held. May take nothing; never finds a fault.
+ * Nothing is pending when it returns. */
 void json_bulk(struct json_renamer *r, struct json_io *io);
 
 #endif

@@ -1,6 +1,5 @@
-/* Checks the numbers in some blocks of JSON at once, by arithmetic on masks of bits (RFC 8259 section 6).
- * It is told where tokens lie and refuses to know anything else about them.
- * Used by json/kernel.c alone, and inline there: it is the inner loop. */
+/* Checks the numbers in some blocks of JSON at once, by arithmetic on masks of bits
+ * (RFC 8259, 6). */
 #ifndef JSON_NUMBER_H
 #define JSON_NUMBER_H
 
@@ -8,20 +7,24 @@
 
 /* The numbers of the blocks looked at together. */
 struct json_number_masks {
-    json_words digit, zero;             /* 0 to 9; 0 alone */
+    json_words digit, zero;                /* 0 to 9; 0 alone */
     json_words dot, exponent, plus, minus; /* . ; e and E; + ; - */
 };
 
-/* What is carried over from block to block about a number cut by the border. */
+/* The carry from block to block about a number cut by the border. */
 struct json_number_carry {
-    json_words run;                     /* inside a number */
-    json_words minus, zero, dot, e, sign; /* the last byte was this one, and what follows depends on it */
-    json_words integer, fraction;       /* inside these digits */
+    json_words run; /* inside a number */
+    json_words minus, zero, dot, e,
+        sign;                     /* the last byte was this one, and what follows depends on it */
+    json_words integer, fraction; /* inside these digits */
 };
 
-/* Bits where numbers break the grammar; 0 if they are right. scalars are the bytes of all numbers and literals, begins those where a number begins. Each part
- * of a number is a mask made from the one before it; a byte that is in no part has no business there. */
-static inline json_words json_wrong_numbers(struct json_number_carry *carry, const struct json_number_masks *m, json_words scalars, json_words begins)
+/* Bits where numbers break the grammar; 0 if they are right. scalars are the bytes of all numbers
+ * and literals, begins those where a number begins. Each part of a number is a mask made from the
+ * part before it; a byte that is in no part is wrong. */
+static inline json_words json_wrong_numbers(struct json_number_carry *carry,
+                                            const struct json_number_masks *m, json_words scalars,
+                                            json_words begins)
 {
     json_words lost = begins ^ begins;
     json_words numbers = scalars & ~json_through(begins, scalars, &carry->run, &lost);
@@ -39,7 +42,8 @@ static inline json_words json_wrong_numbers(struct json_number_carry *carry, con
     after_e = json_moved(e, &carry->e);
     sign = after_e & (m->plus | m->minus);
     power = (after_e & ~sign) | json_moved(sign, &carry->sign);
-    return ((first | fraction | power) & ~digits) | (after_zero & digits) | (numbers & ~(digits | minus | dot | e | sign)) | lost;
+    return ((first | fraction | power) & ~digits) | (after_zero & digits) |
+        (numbers & ~(digits | minus | dot | e | sign)) | lost;
 }
 
 #endif

@@ -1,6 +1,5 @@
-/* Looks keys up in the compiled rules: whole ones by binary search, and byte by byte by narrowing the range that still agrees.
- * It refuses to know where in a body a key stands; the caller asks only where a match would mean something.
- * The list is made in json/rules_make.c; its invariants stand in json/rules.h. */
+/* Looks keys up in the compiled rules: whole ones by binary search, and byte by byte by narrowing
+ * the range that still agrees. */
 #include "json/rules.h"
 #include "json/escape.h"
 
@@ -30,8 +29,10 @@ const struct json_name *json_name_find(const struct json_rules *rules, struct sp
     return NULL;
 }
 
-/* The first name in [low, high) whose byte number at is c or more; a name that ends before it counts as less. */
-static uint32_t first_from(const struct json_rules *rules, uint32_t low, uint32_t high, unsigned at, unsigned c)
+/* The first name in [low, high) whose byte number `at` is c or more; a name that ends before it
+ * counts as less. */
+static uint32_t first_from(const struct json_rules *rules, uint32_t low, uint32_t high, unsigned at,
+                           unsigned c)
 {
     while (low < high) {
         uint32_t middle = low + (high - low) / 2;
@@ -45,25 +46,28 @@ static uint32_t first_from(const struct json_rules *rules, uint32_t low, uint32_
     return low;
 }
 
-bool json_name_narrow(const struct json_rules *rules, uint32_t *low, uint32_t *high, unsigned at, uint8_t c)
+bool json_name_narrow(const struct json_rules *rules, uint32_t *low, uint32_t *high, unsigned at,
+                      uint8_t c)
 {
     *low = first_from(rules, *low, *high, at, c);
     *high = first_from(rules, *low, *high, at, c + 1u);
     return *low < *high;
 }
 
-const struct json_name *json_name_at_end(const struct json_rules *rules, uint32_t low, uint32_t high, unsigned at)
+const struct json_name *json_name_at_end(const struct json_rules *rules, uint32_t low,
+                                         uint32_t high, unsigned at)
 {
     return low < high && rules->names[low].key.n == at ? &rules->names[low] : NULL;
 }
 
-const struct json_name *json_name_read(const struct json_rules *rules, const char **p)
+/* The same for a key with escapes. */
+static const struct json_name *read_escaped(const struct json_rules *rules, const char **p)
 {
     uint32_t low = 0, high = rules->n_names;
     unsigned at = 0;
 
     while (**p != '"') {
-        uint8_t bytes[4] = { (uint8_t)**p };
+        uint8_t bytes[4] = { (uint8_t) * *p };
         unsigned n = 1, used = 1;
         uint32_t c;
 
@@ -77,4 +81,17 @@ const struct json_name *json_name_read(const struct json_rules *rules, const cha
         *p += used;
     }
     return json_name_at_end(rules, low, high, at);
+}
+
+const struct json_name *json_name_read(const struct json_rules *rules, const char **p)
+{
+    size_t n = 0;
+
+    while ((*p)[n] != '"' && (*p)[n] != '\\') /* past the longest name there is none */
+        if (n++ == JSON_KEY_MAX)
+            return NULL;
+    if ((*p)[n] == '\\')
+        return read_escaped(rules, p);
+    *p += n;
+    return json_name_find(rules, (struct span){ *p - n, n });
 }

@@ -1,6 +1,6 @@
-/* Compiles renames and defaults into one sorted list of the keys that matter, and refuses what cannot be meant.
- * It allocates, once, when the configuration is read; nothing here runs while a body flows.
- * Read json/rules.h for the list's invariants, json/rules.c for how it is asked. */
+/* Compiles renames and defaults into one sorted list of the keys that matter, and refuses rules
+ * that contradict each other. */
+#include "base/text.h"
 #include "json/escape.h"
 #include "json/machine.h"
 #include "json/rules.h"
@@ -8,7 +8,7 @@
 #include <errno.h>
 #include <stdlib.h>
 
-/* The rules being made, where the next text goes, and what was wrong. */
+/* The rules being made, where the next text goes, and the fault found. */
 struct maker {
     const struct json_rules_spec *spec;
     struct json_rules *rules;
@@ -17,14 +17,14 @@ struct maker {
     unsigned bad;
 };
 
-static int compare_names(const void *a, const void *b)
+static int compare_keys(const void *a, const void *b)
 {
     const struct json_name *left = a, *right = b;
 
     return json_name_compare(left->key, right->key);
 }
 
-static struct span put(struct maker *m, struct span bytes)
+static struct span maker_put(struct maker *m, struct span bytes)
 {
     struct span stored = { m->end, bytes.n };
 
@@ -35,29 +35,29 @@ static struct span put(struct maker *m, struct span bytes)
 }
 
 /* Stores text as a JSON string, quotes included, and returns it. */
-static struct span put_quoted(struct maker *m, struct span text)
+static struct span maker_put_quoted(struct maker *m, struct span text)
 {
     static const char hex[] = "0123456789abcdef";
     char *start = m->end;
 
-    put(m, SPAN("\""));
+    maker_put(m, SPAN("\""));
     for (size_t i = 0; i < text.n; i++) {
         uint8_t c = (uint8_t)text.p[i];
         const char escape[6] = { '\\', 'u', '0', '0', hex[c >> 4], hex[c & 15] };
 
         if (c < 0x20)
-            put(m, (struct span){ escape, 6 });
+            maker_put(m, (struct span){ escape, 6 });
         else if (c == '"' || c == '\\')
-            put(m, (struct span){ c == '"' ? "\\\"" : "\\\\", 2 });
+            maker_put(m, (struct span){ c == '"' ? "\\\"" : "\\\\", 2 });
         else
             *m->end++ = (char)c;
     }
-    put(m, SPAN("\""));
+    maker_put(m, SPAN("\""));
     return (struct span){ start, (size_t)(m->end - start) };
 }
 
-/* Notes what is wrong with entry number bad. */
-static int refuse(struct maker *m, unsigned bad, const char *why)
+/* Notes the fault of entry number bad. */
+static int maker_refuse(struct maker *m, unsigned bad, const char *why)
 {
     m->bad = bad;
     m->why = why;
@@ -67,8 +67,8 @@ static int refuse(struct maker *m, unsigned bad, const char *why)
 static int check_key(struct maker *m, struct span key, unsigned entry)
 {
     if (key.n > JSON_KEY_MAX)
-        return refuse(m, entry, "is longer than 128 bytes");
-    return json_utf8_valid(key) ? 0 : refuse(m, entry, "is not UTF-8");
+        return maker_refuse(m, entry, "is longer than 128 bytes");
+    return text_utf8_valid(key) ? 0 : maker_refuse(m, entry, "is not UTF-8");
 }
 
 /* Room for every text that put and put_quoted will be asked to store. */
@@ -83,38 +83,64 @@ static size_t text_size(const struct json_rules_spec *spec)
     return size;
 }
 
-/* The aliases, sorted; while this lasts default_index is the number of the entry. */
-static int take_aliases(struct maker *m)
+/* Takes the aliases, sorted. Until take_defaults, default_index is the number of the entry. */
+static int maker_take_aliases(struct maker *m)
 {
     struct json_rules *rules = m->rules;
 
     for (unsigned i = 0; i < m->spec->n_aliases; i++) {
         const struct json_alias *alias = &m->spec->aliases[i];
-        int e = check_key(m, alias->from, i);
+        int err = check_key(m, alias->from, i);
 
-        if (e)
-            return e;
-        if (!json_utf8_valid(alias->to))
-            return refuse(m, i, "has a new name that is not UTF-8");
-        rules->names[i].key = put(m, alias->from);
-        rules->names[i].goes_as = put(m, alias->to);
-        rules->names[i].text = put_quoted(m, alias->to);
+        if (err)
+            return err;
+        if (!text_utf8_valid(alias->to))
+            return maker_refuse(m, i, "has a new name that is not UTF-8");
+        if (alias->to.n > JSON_KEY_MAX)
+            return maker_refuse(m, i, "has a new name that is longer than 128 bytes");
+        rules->names[i].key = maker_put(m, alias->from);
+        rules->names[i].goes_as = maker_put(m, alias->to);
+        rules->names[i].text = maker_put_quoted(m, alias->to);
         rules->names[i].default_index = (int)i;
-        if (rules->names[i].text.n > rules->longest_text)
-            rules->longest_text = rules->names[i].text.n;
     }
     rules->n_names = m->spec->n_aliases;
-    qsort(rules->names, rules->n_names, sizeof(*rules->names), compare_names);
+    qsort(rules->names, rules->n_names, sizeof *rules->names, compare_keys);
     for (uint32_t i = 1; i < rules->n_names; i++)
         if (span_eq(rules->names[i - 1].key, rules->names[i].key)) {
             int a = rules->names[i - 1].default_index, b = rules->names[i].default_index;
 
-            return refuse(m, (unsigned)(a > b ? a : b), "is given twice");
+            return maker_refuse(m, (unsigned)(a > b ? a : b), "is given twice");
         }
     return 0;
 }
 
-/* The name under which a default goes out; to be asked while the list holds the aliases alone, or when it is complete. */
+/* Adds the new names of the aliases, which the list holds alone, unless they are old names too, and
+ * the name that may choose the upstream. */
+static void maker_add_new_names(struct maker *m)
+{
+    struct json_rules *rules = m->rules;
+    uint32_t n = rules->n_names, kept = 0;
+
+    if (!json_name_find(rules, SPAN("model")))
+        rules->names[n++] = (struct json_name){ .key = SPAN("model"),
+                                                .goes_as = SPAN("model"),
+                                                .default_index = -1 };
+    for (uint32_t i = 0; i < m->spec->n_aliases; i++) {
+        struct span key = rules->names[i].goes_as;
+
+        if (!json_name_find(rules, key))
+            rules->names[n++] =
+                (struct json_name){ .key = key, .goes_as = key, .default_index = -1 };
+    }
+    qsort(rules->names, n, sizeof *rules->names, compare_keys);
+    for (uint32_t i = 0; i < n; i++)
+        if (i == 0 || !span_eq(rules->names[i].key, rules->names[kept - 1].key))
+            rules->names[kept++] = rules->names[i];
+    rules->n_names = kept;
+}
+
+/* The name under which a default goes out; valid while the list holds the aliases alone, or when it
+ * is complete. */
 static struct span goes_as(const struct json_rules *rules, struct span key)
 {
     const struct json_name *name = json_name_find(rules, key);
@@ -127,46 +153,46 @@ static int check_default(struct maker *m, unsigned i)
     const struct json_default *d = m->spec->defaults;
     unsigned entry = m->spec->n_aliases + i;
     struct span out = goes_as(m->rules, d[i].key);
-    int e = check_key(m, d[i].key, entry);
+    int err = check_key(m, d[i].key, entry);
 
-    if (e)
-        return e;
+    if (err)
+        return err;
     if (i >= JSON_DEFAULTS_MAX)
-        return refuse(m, entry, "is one default more than the 64 there may be");
+        return maker_refuse(m, entry, "is one default more than the 64 there may be");
     if (!json_valid(d[i].value))
-        return refuse(m, entry, "has a default that is not one JSON value");
-    if (out.n > JSON_KEY_MAX)
-        return refuse(m, entry, "has a default, but its new name is longer than 128 bytes");
+        return maker_refuse(m, entry, "has a default that is not one JSON value");
     for (unsigned j = 0; j < i; j++) {
         if (span_eq(d[j].key, d[i].key))
-            return refuse(m, entry, "is given twice");
+            return maker_refuse(m, entry, "is given twice");
         if (span_eq(goes_as(m->rules, d[j].key), out))
-            return refuse(m, entry, "has a default that would go out under the same name as another");
+            return maker_refuse(m, entry,
+                                "has a default that would go out under the same name as another");
     }
     return 0;
 }
 
-/* Adds key to the list, behind the first `sorted` names, unless it is there; it goes out as it is. */
+/* Adds key to the list unless it is there; it goes out as it is. */
 static void add_name(struct json_rules *rules, struct span key)
 {
     for (uint32_t i = 0; i < rules->n_names; i++)
         if (span_eq(rules->names[i].key, key))
             return;
-    rules->names[rules->n_names++] = (struct json_name){ .key = key, .goes_as = key, .default_index = -1 };
+    rules->names[rules->n_names++] =
+        (struct json_name){ .key = key, .goes_as = key, .default_index = -1 };
 }
 
 /* Checks the defaults and adds the keys that make them unnecessary. */
-static int take_defaults(struct maker *m)
+static int maker_take_defaults(struct maker *m)
 {
     struct json_rules *rules = m->rules;
     struct span out[JSON_DEFAULTS_MAX] = { { 0 } };
     unsigned n = m->spec->n_defaults;
 
     for (unsigned i = 0; i < n; i++) {
-        int e = check_default(m, i);
+        int err = check_default(m, i);
 
-        if (e)
-            return e;
+        if (err)
+            return err;
         out[i] = goes_as(rules, m->spec->defaults[i].key);
     }
     for (uint32_t i = 0; i < rules->n_names; i++)
@@ -174,9 +200,9 @@ static int take_defaults(struct maker *m)
     for (unsigned i = 0; i < n; i++) {
         bool aliased = out[i].p != m->spec->defaults[i].key.p;
 
-        add_name(rules, aliased ? out[i] : put(m, out[i]));
+        add_name(rules, aliased ? out[i] : maker_put(m, out[i]));
     }
-    qsort(rules->names, rules->n_names, sizeof(*rules->names), compare_names);
+    qsort(rules->names, rules->n_names, sizeof *rules->names, compare_keys);
     for (uint32_t i = 0; i < rules->n_names; i++)
         for (unsigned d = 0; d < n; d++)
             if (span_eq(rules->names[i].goes_as, out[d]))
@@ -184,31 +210,42 @@ static int take_defaults(struct maker *m)
     return 0;
 }
 
-/* Runs value through the renamer as it will stand in the body, one level deep, writing to the *cap bytes at *out, which grow as needed and of which *n are
- * in use. The caller has seen that it is one value. -EINVAL if it nests too deep for that place. */
-static int append_renamed(const struct json_rules *rules, struct span value, char **out, size_t *n, size_t *cap)
-{
-    struct json_renamer r;
+/* Text that grows. */
+struct value_text {
+    char *p;
+    size_t n, cap;
+};
 
-    json_rename_init(&r, rules);
-    json_enter(&r, false);
+static int text_grow(struct value_text *t, size_t room)
+{
+    size_t cap = 2 * t->cap + room;
+    char *grown;
+
+    if (t->p && t->cap - t->n >= room)
+        return 0;
+    grown = realloc(t->p, cap);
+    if (!grown)
+        return -ENOMEM;
+    t->p = grown;
+    t->cap = cap;
+    return 0;
+}
+
+/* Runs value through r as it will stand in the body, one level deep, appending to t. The caller has
+ * seen that it is one value. -EINVAL if it cannot stand there: r->why says why. */
+static int append_renamed(struct json_renamer *r, struct span value, struct value_text *t)
+{
+    json_enter(r, false);
     while (value.n > 0) {
         size_t written;
         ssize_t taken;
 
-        if (*cap - *n < JSON_KEY_MAX + value.n) {
-            size_t more = 2 * *cap + 2 * JSON_KEY_MAX + value.n;
-            char *grown = realloc(*out, more);
-
-            if (!grown)
-                return -ENOMEM;
-            *out = grown;
-            *cap = more;
-        }
-        taken = json_rename(&r, value, *out + *n, *cap - *n, &written);
+        if (text_grow(t, JSON_KEY_MAX + value.n))
+            return -ENOMEM;
+        taken = json_rename(r, value, t->p + t->n, t->cap - t->n, &written);
         if (taken < 0)
             return -EINVAL;
-        *n += written;
+        t->n += written;
         value = span_skip(value, (size_t)taken);
     }
     return 0;
@@ -223,43 +260,63 @@ static struct span trimmed(struct span s)
     return s;
 }
 
-/* Makes the text of default i: a comma, the key it goes out as, a colon and its value. */
-static int store_default(struct maker *m, unsigned i)
+/* Makes the text of default i: a comma, its outgoing key, a colon and its value. */
+static int make_default(struct maker *m, unsigned i, struct value_text *t, void *memory)
 {
     const struct json_default *d = &m->spec->defaults[i];
     struct span key = goes_as(m->rules, d->key);
-    size_t n = 0, cap = 6 * key.n + d->value.n + 2 * JSON_KEY_MAX;
-    char *text = malloc(cap), *end = m->end;
-    int e;
+    struct json_renamer r;
+    char *end = m->end;
+    int err = text_grow(t, 6 * key.n + sizeof ",\"\":");
 
-    if (!text)
-        return -ENOMEM;
-    m->end = text;
-    put(m, SPAN(","));
-    put_quoted(m, key);
-    put(m, SPAN(":"));
-    n = (size_t)(m->end - text);
+    if (err)
+        return err;
+    m->end = t->p;
+    maker_put(m, SPAN(","));
+    maker_put_quoted(m, key);
+    maker_put(m, SPAN(":"));
+    t->n = (size_t)(m->end - t->p);
+    if (span_eq(d->key, SPAN("model"))) {
+        m->rules->model_default = i;
+        m->rules->model_value = t->n;
+    }
     m->end = end;
-    e = append_renamed(m->rules, trimmed(d->value), &text, &n, &cap);
-    m->rules->defaults[i] = (struct span){ text, n };
-    return e == -EINVAL ? refuse(m, m->spec->n_aliases + i, "has a default that is nested too deep") : e;
+    json_rename_init(&r, m->rules, memory);
+    err = append_renamed(&r, trimmed(d->value), t);
+    if (err != -EINVAL)
+        return err;
+    return maker_refuse(m, m->spec->n_aliases + i,
+                        r.twins[0].p ? "has a default with two fields that go out under one name"
+                                     : "has a default that is nested too deep");
+}
+
+static int store_default(struct maker *m, unsigned i)
+{
+    void *memory = malloc(json_rename_memory(m->rules) + 1);
+    struct value_text t = { 0 };
+    int err = memory ? make_default(m, i, &t, memory) : -ENOMEM;
+
+    free(memory);
+    m->rules->defaults[i] = (struct span){ t.p, t.n };
+    return err;
 }
 
 static int store_defaults(struct maker *m)
 {
     unsigned n = m->spec->n_defaults;
 
+    m->rules->model_default = n;
     for (unsigned i = 0; i < n; i++) {
-        int e = store_default(m, i);
+        int err = store_default(m, i);
 
-        if (e)
-            return e;
+        if (err)
+            return err;
     }
-    m->rules->n_defaults = n;           /* not before: the values themselves get no defaults */
+    m->rules->n_defaults = n; /* not before: the values themselves get no defaults */
     return 0;
 }
 
-/* Lets byte c pass at its place in the groups named. */
+/* Lets byte c pass at its place for the groups given. */
 static void allow(struct json_name_byte *b, uint8_t c, uint8_t groups)
 {
     b->at[c & 63] |= groups;
@@ -273,7 +330,7 @@ static void allow_any(struct json_name_byte *b, uint8_t groups)
         allow(b, (uint8_t)c, groups);
 }
 
-/* Fills the filter. The groups take turns; each may also go on with an escape. */
+/* Fills the filter. Names take the groups in turn; each may also begin with an escape. */
 static void note_starts(struct json_rules *rules)
 {
     const uint8_t escaped = 1u << 7;
@@ -295,35 +352,42 @@ static void note_starts(struct json_rules *rules)
     }
 }
 
-static int fill(struct maker *m)
+static int rules_fill(struct maker *m)
 {
     struct json_rules *rules = m->rules;
     const struct json_rules_spec *spec = m->spec;
-    int e;
+    int err;
 
     rules->kernel = json_kernel_best();
     rules->text = m->end = malloc(text_size(spec));
-    rules->names = calloc((size_t)spec->n_aliases + spec->n_defaults + 1, sizeof(*rules->names));
+    rules->names = calloc((size_t)2 * spec->n_aliases + spec->n_defaults + 2, sizeof *rules->names);
     if (!rules->text || !rules->names)
         return -ENOMEM;
     rules->deep = spec->n_aliases > 0 && !spec->top_only;
-    e = take_aliases(m);
-    e = e ? e : take_defaults(m);
+    rules->model_if_given = spec->model_if_given;
+    err = maker_take_aliases(m);
+    if (!err)
+        maker_add_new_names(m);
+    err = err ? err : maker_take_defaults(m);
+    err = err ? err : json_twins_link(rules);
+    rules->model = json_name_find(rules, SPAN("model"));
     note_starts(rules);
-    return e ? e : store_defaults(m);
+    return err ? err : store_defaults(m);
 }
 
 int json_rules_make(struct json_rules **out, const struct json_rules_spec *spec, const char **why)
 {
-    struct maker m = { .spec = spec, .rules = calloc(1, sizeof(struct json_rules)), .why = "out of memory" };
-    int e = m.rules ? fill(&m) : -ENOMEM;
+    struct maker m = { .spec = spec,
+                       .rules = calloc(1, sizeof(struct json_rules)),
+                       .why = "out of memory" };
+    int err = m.rules ? rules_fill(&m) : -ENOMEM;
 
-    if (e) {
+    if (err) {
         json_rules_free(m.rules);
         *why = m.why;
-        if (e == -EINVAL && spec->bad)
+        if (err == -EINVAL && spec->bad)
             *spec->bad = m.bad;
-        return e;
+        return err;
     }
     *out = m.rules;
     return 0;

@@ -1,6 +1,6 @@
-/* The bytewise machine: RFC 8259 as a table of states, resumable after any byte, and the only judge of what is a fault and where.
- * It refuses to know how bytes reach the output, beyond holding back a key that can still be renamed.
- * The same grammar in bulk is json/kernel.c; what is pending after a key is written by json/rename.c. */
+/* The bytewise machine: RFC 8259 as a table of states, resumable after any byte, and the only judge
+ * of faults and their places. */
+#include "base/text.h"
 #include "json/escape.h"
 #include "json/machine.h"
 #include "json/rules.h"
@@ -11,7 +11,7 @@ static const char needs_digit[] = "a digit must come here";
 static const struct span literals[] = { { "true", 4 }, { "false", 5 }, { "null", 4 } };
 
 /* Takes one byte inside a string; a held key's bytes go aside instead of to the output. */
-static void pass(struct json_renamer *r, struct json_io *io)
+static void pass_byte(struct json_renamer *r, struct json_io *io)
 {
     if (r->holding) {
         r->held[r->n_held++] = *io->p;
@@ -20,22 +20,23 @@ static void pass(struct json_renamer *r, struct json_io *io)
     io->p++;
 }
 
-/* The key being held is no name: what was held goes out as it was written. The byte at io->p is not taken. */
-static void release(struct json_renamer *r)
+/* The held key is no name: its bytes go out as they came. The byte at io->p is not taken. */
+static void release_key(struct json_renamer *r)
 {
     r->holding = false;
     r->pending = JSON_PENDING_HELD;
     r->sent = 0;
 }
 
-/* Follows a held key by its next n unescaped bytes. False if it can be no name any more; then it is released. */
+/* Follows a held key by its next n unescaped bytes. False, after releasing it, if it can be no name
+ * any more. */
 static bool still_name(struct json_renamer *r, const uint8_t *bytes, unsigned n)
 {
     if (!r->holding)
         return true;
     for (unsigned i = 0; i < n; i++) {
         if (!json_name_narrow(r->rules, &r->low, &r->high, r->matched, bytes[i])) {
-            release(r);
+            release_key(r);
             return false;
         }
         r->matched++;
@@ -43,27 +44,47 @@ static bool still_name(struct json_renamer *r, const uint8_t *bytes, unsigned n)
     return true;
 }
 
-/* Holding stops at the first byte that is one too many, before an escape is read at length: this keeps held within its bound. */
+/* The same for a byte that is no escape, which cannot follow half of a pair. */
+static bool still_name_plain(struct json_renamer *r, uint8_t c)
+{
+    if (!r->holding)
+        return true;
+    if (r->surrogate) {
+        release_key(r);
+        return false;
+    }
+    return still_name(r, &c, 1);
+}
+
+/* Stops holding at the first byte that is one too many, before an escape is read at length: this
+ * keeps held within its bound. */
 static bool still_longer(struct json_renamer *r)
 {
     if (r->holding && r->rules->names[r->high - 1].key.n == r->matched) {
-        release(r);
+        release_key(r);
         return false;
     }
     return true;
 }
 
-static void open_string(struct json_renamer *r, struct json_io *io, bool key)
+static void open_text(struct json_renamer *r, struct json_io *io)
 {
     io->p++;
     r->state = JSON_STRING;
-    r->in_key = key;
-    if (key && (r->depth == 1 ? r->rules->n_names > 0 : r->rules->deep)) {
+    r->in_key = false;
+}
+
+static void open_key(struct json_renamer *r, struct json_io *io)
+{
+    open_text(r, io);
+    r->in_key = true;
+    if (r->model_step != JSON_MODEL_DROPPED &&
+        (r->depth == 1 ? r->rules->n_names > 0 : r->rules->deep)) {
         json_io_flush(io);
         r->holding = true;
         r->low = 0;
         r->high = r->rules->n_names;
-        r->matched = r->n_held = 0;
+        r->matched = r->n_held = r->surrogate = 0;
     }
 }
 
@@ -72,16 +93,40 @@ static void end_string(struct json_renamer *r)
     r->state = r->in_key ? JSON_COLON : json_after_value(r);
 }
 
-/* The closing quote of a held key. A new key replaces it and this quote; otherwise the quote is taken once the held bytes are out. */
-static void close_held(struct json_renamer *r, struct json_io *io)
+/* Notes that name has come as a key. Returns why it may not. */
+static const char *note_name(struct json_renamer *r, const struct json_name *name)
+{
+    const struct json_name *twin = json_twin(r, name, r->depth);
+
+    if (twin) {
+        r->twins[0] = twin->key;
+        r->twins[1] = name->key;
+        return "both would go out under one name";
+    }
+    if (r->depth > 1)
+        return NULL;
+    if (name->default_index >= 0)
+        r->seen |= (uint64_t)1 << name->default_index;
+    if (name != r->rules->model || r->model_step == JSON_MODEL_IGNORED)
+        return NULL;
+    if (r->model_step != JSON_MODEL_AWAITED)
+        return "a second \"model\"";
+    r->model_step = r->model.n > 0 ? JSON_MODEL_NAMED : JSON_MODEL_PASSED;
+    return NULL;
+}
+
+/* Takes the closing quote of a held key. A new key replaces it and this quote; otherwise the
+ * quote is taken once the held bytes are out. */
+static const char *close_held(struct json_renamer *r, struct json_io *io)
 {
     const struct json_name *name = json_name_at_end(r->rules, r->low, r->high, r->matched);
+    const char *why = name ? note_name(r, name) : NULL;
 
-    if (name && r->depth == 1 && name->default_index >= 0)
-        r->seen |= (uint64_t)1 << name->default_index;
+    if (why)
+        return why;
     if (!name || !name->text.p) {
-        release(r);
-        return;
+        release_key(r);
+        return NULL;
     }
     r->holding = false;
     r->name = (uint32_t)(name - r->rules->names);
@@ -89,23 +134,22 @@ static void close_held(struct json_renamer *r, struct json_io *io)
     r->sent = 1;
     io->run = ++io->p;
     end_string(r);
+    return NULL;
 }
 
 static const char *take_string(struct json_renamer *r, struct json_io *io, uint8_t c)
 {
     if (c == '"') {
-        if (r->holding) {
-            close_held(r, io);
-        } else {
-            io->p++;
-            end_string(r);
-        }
+        if (r->holding)
+            return close_held(r, io);
+        io->p++;
+        end_string(r);
         return NULL;
     }
     if (c < 0x20)
         return c ? "a control character inside a string must be escaped" : not_utf8;
-    if (c == '\\' ? still_longer(r) : still_name(r, &c, 1)) {
-        pass(r, io);
+    if (c == '\\' ? still_longer(r) : still_name_plain(r, c)) {
+        pass_byte(r, io);
         r->state = c == '\\' ? JSON_ESCAPE : JSON_STRING;
     }
     return NULL;
@@ -120,81 +164,53 @@ static const char *take_escape(struct json_renamer *r, struct json_io *io, uint8
         r->state = JSON_HEX;
         r->progress = 0;
         r->code = 0;
-        pass(r, io);
+        pass_byte(r, io);
         return NULL;
     }
     if (plain < 0)
         return "there is no such escape";
     if (still_name(r, &byte, 1)) {
-        pass(r, io);
+        pass_byte(r, io);
         r->state = JSON_STRING;
     }
     return NULL;
 }
 
-/* Refuses the first hex digit that makes half a surrogate pair out of place; code is what has come of the escape, progress digits of it. */
-static const char *check_pair(const struct json_renamer *r, unsigned code, unsigned progress)
-{
-    bool low = code >= 0xDC && code <= 0xDF;
-
-    if (r->surrogate && ((progress == 1 && code != 0xD) || (progress == 2 && !low)))
-        return "the low half of a surrogate pair must come here";
-    return !r->surrogate && progress == 2 && low ? "the low half of a surrogate pair, without the high half" : NULL;
-}
-
-/* The \uXXXX whose value is code is complete but for this byte: tells a held key of the bytes it makes. A high half already fixes the first of four. */
+/* The \uXXXX with the value code is complete but for this byte: follows a held key by the bytes it
+ * makes. A high half already fixes the first of four. No name has half of a pair. */
 static bool still_name_escaped(struct json_renamer *r, uint16_t code)
 {
+    bool high = code >= 0xD800 && code <= 0xDBFF, low = code >= 0xDC00 && code <= 0xDFFF;
+    uint16_t before = r->surrogate;
     uint8_t utf8[4];
     unsigned n;
 
-    if (code >= 0xD800 && code <= 0xDBFF) {
-        json_utf8(json_pair(code, 0xDC00), utf8);
-        return still_name(r, utf8, 1);
+    if (!r->holding)
+        return true;
+    if ((before != 0) != low) {
+        release_key(r);
+        return false;
     }
-    n = json_utf8(r->surrogate ? json_pair(r->surrogate, code) : code, utf8);
-    return r->surrogate ? still_name(r, utf8 + 1, n - 1) : still_name(r, utf8, n);
+    r->surrogate = high ? code : 0;
+    n = json_utf8(high ? json_pair(code, 0xDC00) : low ? json_pair(before, code) : code, utf8);
+    return high ? still_name(r, utf8, 1)
+        : low   ? still_name(r, utf8 + 1, n - 1)
+                : still_name(r, utf8, n);
 }
 
 static const char *take_hex(struct json_renamer *r, struct json_io *io, uint8_t c)
 {
-    int digit = json_hex(c);
+    int digit = text_hex((char)c);
     uint16_t code = (uint16_t)(r->code << 4 | digit);
-    const char *why = digit < 0 ? "a hexadecimal digit must come here" : check_pair(r, code, r->progress + 1u);
 
-    if (why)
-        return why;
-    if (r->progress < 3) {
-        r->progress++;
-        r->code = code;
-        pass(r, io);
+    if (digit < 0)
+        return "a hexadecimal digit must come here";
+    if (r->progress == 3 && !still_name_escaped(r, code))
         return NULL;
-    }
-    if (!still_name_escaped(r, code))
-        return NULL;
-    pass(r, io);
-    if (code >= 0xD800 && code <= 0xDBFF) {
-        r->surrogate = code;
-        r->state = JSON_PAIR_BACKSLASH;
-    } else {
-        r->surrogate = 0;
+    pass_byte(r, io);
+    r->code = code;
+    if (r->progress++ == 3)
         r->state = JSON_STRING;
-    }
-    return NULL;
-}
-
-static const char *take_pair(struct json_renamer *r, struct json_io *io, uint8_t c)
-{
-    if (c != (r->state == JSON_PAIR_U ? 'u' : '\\'))
-        return "the low half of a surrogate pair must come here";
-    pass(r, io);
-    if (r->state == JSON_PAIR_BACKSLASH) {
-        r->state = JSON_PAIR_U;
-    } else {
-        r->state = JSON_HEX;
-        r->progress = 0;
-        r->code = 0;
-    }
     return NULL;
 }
 
@@ -203,7 +219,8 @@ static bool is_digit(uint8_t c)
     return c >= '0' && c <= '9';
 }
 
-/* The state after byte c of a number; JSON_AFTER if c does not belong to it, JSON_VALUE if one is missing, JSON_KEY after a leading zero. */
+/* The state after byte c of a number; JSON_AFTER if c does not belong to it, JSON_VALUE if one is
+ * missing, JSON_KEY after a leading zero. */
 static enum json_state next_in_number(enum json_state state, uint8_t c)
 {
     bool digit = is_digit(c), e = c == 'e' || c == 'E';
@@ -228,7 +245,7 @@ static enum json_state next_in_number(enum json_state state, uint8_t c)
     }
 }
 
-static const char *take_number(struct json_renamer *r, struct json_io *io, uint8_t c)
+static const char *take_digit(struct json_renamer *r, struct json_io *io, uint8_t c)
 {
     enum json_state next = next_in_number((enum json_state)r->state, c);
 
@@ -239,7 +256,7 @@ static const char *take_number(struct json_renamer *r, struct json_io *io, uint8
     if (next == JSON_AFTER) {
         r->state = json_after_value(r); /* c is looked at again from there */
     } else {
-        r->state = next;
+        r->state = (uint8_t)next;
         io->p++;
     }
     return NULL;
@@ -262,12 +279,14 @@ static const char *open_container(struct json_renamer *r, struct json_io *io, bo
     if (r->depth == JSON_DEPTH_MAX)
         return "arrays and objects are nested more than 512 deep";
     json_enter(r, object);
+    json_twins_forget(r, r->depth);
     r->state = object ? JSON_FIRST_KEY : JSON_FIRST_ELEMENT;
     io->p++;
     return NULL;
 }
 
-/* A closing bracket in its right place. In front of the one that ends the outermost object the defaults go out first. */
+/* A closing bracket in its right place. Defaults go out before the one that ends the outermost
+ * object. */
 static const char *close_container(struct json_renamer *r, struct json_io *io)
 {
     if (r->depth == 1 && r->rules->n_defaults > 0 && json_in_object(r) && !r->closing) {
@@ -287,8 +306,15 @@ static const char *close_container(struct json_renamer *r, struct json_io *io)
 
 static const char *take_value(struct json_renamer *r, struct json_io *io, uint8_t c)
 {
+    if (r->model_step == JSON_MODEL_NAMED) {
+        json_io_flush(io);
+        r->model_step = JSON_MODEL_DROPPED;
+        r->pending = JSON_PENDING_MODEL;
+        r->sent = 0;
+        return NULL;
+    }
     if (c == '"') {
-        open_string(r, io, false);
+        open_text(r, io);
         return NULL;
     }
     if (c == '{' || c == '[')
@@ -306,7 +332,8 @@ static const char *take_value(struct json_renamer *r, struct json_io *io, uint8_
         return NULL;
     }
     if (r->depth == 0 && c >= 0xEF)
-        return c == 0xEF ? "a byte order mark may not come first" : "not UTF-8, which JSON must be; is it UTF-16?";
+        return c == 0xEF ? "a byte order mark may not come first"
+                         : "not UTF-8, which JSON must be; is it UTF-16?";
     return r->depth == 0 ? "a JSON value must come first" : "a value must come here";
 }
 
@@ -343,7 +370,7 @@ static const char *take_between(struct json_renamer *r, struct json_io *io, uint
             return close_container(r, io);
         if (c != '"')
             return "a key in quotes must come here";
-        open_string(r, io, true);
+        open_key(r, io);
         return NULL;
     case JSON_COLON:
         if (c != ':')
@@ -358,34 +385,38 @@ static const char *take_between(struct json_renamer *r, struct json_io *io, uint
     }
 }
 
+static const char *take_byte(struct json_renamer *r, struct json_io *io, uint8_t c)
+{
+    switch ((enum json_state)r->state) {
+    case JSON_STRING:
+        return take_string(r, io, c);
+    case JSON_ESCAPE:
+        return take_escape(r, io, c);
+    case JSON_HEX:
+        return take_hex(r, io, c);
+    case JSON_LITERAL:
+        return take_literal(r, io, c);
+    default:
+        return r->state <= JSON_DONE ? take_between(r, io, c) : take_digit(r, io, c);
+    }
+}
+
+/* Leaves out what was taken of the model's value, and notes where that ends. */
+static void drop(struct json_renamer *r, struct json_io *io)
+{
+    io->run = io->p;
+    if (r->depth == 1 && r->state == JSON_AFTER)
+        r->model_step = JSON_MODEL_PASSED;
+}
+
 const char *json_take(struct json_renamer *r, struct json_io *io, const char *stop)
 {
     const char *why = NULL;
 
     while (!why && io->p < stop && r->pending == JSON_PENDING_NONE) {
-        uint8_t c = (uint8_t)*io->p;
-
-        switch ((enum json_state)r->state) {
-        case JSON_STRING:
-            why = take_string(r, io, c);
-            break;
-        case JSON_ESCAPE:
-            why = take_escape(r, io, c);
-            break;
-        case JSON_HEX:
-            why = take_hex(r, io, c);
-            break;
-        case JSON_PAIR_BACKSLASH:
-        case JSON_PAIR_U:
-            why = take_pair(r, io, c);
-            break;
-        case JSON_LITERAL:
-            why = take_literal(r, io, c);
-            break;
-        default:
-            why = r->state <= JSON_DONE ? take_between(r, io, c) : take_number(r, io, c);
-            break;
-        }
+        why = take_byte(r, io, (uint8_t)*io->p);
+        if (r->model_step == JSON_MODEL_DROPPED)
+            drop(r, io);
     }
     return why;
 }

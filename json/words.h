@@ -1,6 +1,5 @@
-/* The same mask of several blocks side by side, one word for each: what is done to one is done to all of them by the same instructions.
- * It knows of no grammar; how many words there are is the lanes' choice (JSON_WORDS), and with one of them this is plain arithmetic.
- * Used by json/kernel.c and json/number.h, inline: these are the inner loops. */
+/* The same mask of several blocks side by side, one word for each: one instruction works on all of
+ * them. The lanes choose how many (JSON_WORDS); with one of them this is plain arithmetic. */
 #ifndef JSON_WORDS_H
 #define JSON_WORDS_H
 
@@ -16,16 +15,16 @@ static inline json_words json_words_load(const uint64_t from[JSON_WORDS])
 {
     json_words w;
 
-    memcpy(&w, from, sizeof(w));
+    memcpy(&w, from, sizeof w);
     return w;
 }
 
 static inline void json_words_store(uint64_t to[JSON_WORDS], json_words w)
 {
-    memcpy(to, &w, sizeof(w));
+    memcpy(to, &w, sizeof w);
 }
 
-/* For each block the word of the block before it; for the first one the last of before. */
+/* For each block the word of the block before it; for the first one the last word of `before`. */
 static inline json_words json_words_before(json_words before, json_words now)
 {
 #if JSON_WORDS == 1
@@ -40,7 +39,7 @@ static inline json_words json_words_before(json_words before, json_words now)
 #endif
 }
 
-/* What json_moved and json_through want as carry in front of the first block: bit is 1 or 0. */
+/* The carry that json_moved and json_through want before the first block: bit is 1 or 0. */
 static inline json_words json_words_first(uint64_t bit)
 {
     uint64_t w[JSON_WORDS] = { 0 };
@@ -58,9 +57,11 @@ static inline json_words json_moved(json_words mask, json_words *carry)
     return mask << 1 | before >> 63;
 }
 
-/* Adds a mark at the beginning of some of the runs of ones in runs: each of those turns to zeros, and the byte after it to one. A run that fills a whole
- * block is too long for this; then the last bit of that block is set in *lost, and what follows means nothing. */
-static inline json_words json_through(json_words marks, json_words runs, json_words *carry, json_words *lost)
+/* Adds a mark at the beginning of some of the runs of ones in runs: each of those turns to zeros,
+ * and the byte after it to one. A run that fills a whole block is too long for this; then the last
+ * bit of that block is set in *lost, and the following bits mean nothing. */
+static inline json_words json_through(json_words marks, json_words runs, json_words *carry,
+                                      json_words *lost)
 {
     json_words sum = marks + runs, over = (marks & runs) | ((marks | runs) & ~sum);
     json_words total = sum + (json_words_before(*carry, over) >> 63);

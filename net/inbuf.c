@@ -1,6 +1,4 @@
-/* One growing piece of memory with a start and an end.
- * Knows nothing of what the bytes are.
- * The interface is net/inbuf.h. */
+/* One growing piece of memory with a start and an end. */
 #include "net/inbuf.h"
 
 #include <errno.h>
@@ -8,6 +6,15 @@
 #include <string.h>
 
 #define SMALLEST 512
+
+size_t inbuf_memory(size_t n)
+{
+    size_t cap = SMALLEST;
+
+    while (cap < n)
+        cap *= 2;
+    return cap;
+}
 
 int inbuf_put(struct inbuf *b, struct span s)
 {
@@ -27,9 +34,13 @@ int inbuf_put(struct inbuf *b, struct span s)
     if (cap > UINT32_MAX)
         return -ENOMEM;
     if (cap != b->cap) {
-        p = realloc(b->p, cap);
+        p = malloc(cap);
         if (!p)
             return -ENOMEM;
+        if (b->end > 0)
+            memcpy(p, b->p, b->end);
+        wipe(b->p, b->cap);
+        free(b->p);
         b->p = p;
         b->cap = (uint32_t)cap;
     }
@@ -40,6 +51,7 @@ int inbuf_put(struct inbuf *b, struct span s)
 
 void inbuf_clear(struct inbuf *b)
 {
+    wipe(b->p, b->cap); /* a head, with its keys */
     free(b->p);
     *b = (struct inbuf){ 0 };
 }

@@ -1,10 +1,10 @@
-/* Bytes that have come in and cannot be used yet, in one piece: an incomplete head, or what a client sent ahead.
- * Knows nothing of what the bytes are, and holds memory only while it holds bytes.
- * The ceiling is the owner's: it reads no more while it cannot use what is here. */
+/* Input that cannot be parsed yet, in one piece: an incomplete head, or bytes that a client sent
+ * ahead. Holds memory only while it holds bytes. The ceiling is the owner's, which stops reading
+ * while it cannot use what is here. */
 #ifndef NET_INBUF_H
 #define NET_INBUF_H
 
-#include "net/span.h"
+#include "base/span.h"
 
 #include <stdint.h>
 
@@ -16,13 +16,16 @@ struct inbuf {
 /* Appends a copy of s. Returns 0 or -ENOMEM (b is as before). */
 int inbuf_put(struct inbuf *b, struct span s);
 
-/* The bytes held; valid until the next inbuf_put or inbuf_drop. */
+/* The bytes in b; valid until the next inbuf_put or inbuf_drop. */
 static inline struct span inbuf_span(const struct inbuf *b)
 {
-    return (struct span){ b->p + b->start, b->end - b->start };
+    return b->p ? (struct span){ b->p + b->start, b->end - b->start } : (struct span){ NULL, 0 };
 }
 
-/* Drops the first n bytes; when none are left the memory goes too. */
+/* The most memory that holding up to n bytes takes, n < 2^31. */
+size_t inbuf_memory(size_t n);
+
+/* Drops the first n bytes; frees the memory when none are left. */
 void inbuf_drop(struct inbuf *b, size_t n);
 
 /* Drops everything. */

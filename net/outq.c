@@ -1,6 +1,4 @@
-/* A list of 4 KiB blocks with a read and a write end.
- * Knows nothing of what the bytes are.
- * The interface is net/outq.h. */
+/* A list of 4 KiB blocks with a read and a write end, and a pipe after it. */
 #include "net/outq.h"
 
 #include <errno.h>
@@ -9,7 +7,7 @@
 #include <unistd.h>
 
 #define BLOCK_SIZE 4096
-#define BLOCKS_KEPT 64                  /* free blocks beyond these go back to the system */
+#define BLOCKS_KEPT 64 /* free blocks beyond these are freed */
 #define IOV_MAX_USED 64
 
 struct block {
@@ -35,8 +33,10 @@ static struct block *block_get(struct blocks *pool)
     return b;
 }
 
+/* Heads with their keys stand in blocks. */
 static void block_put(struct blocks *pool, struct block *b)
 {
+    wipe(b->bytes, b->end);
     if (pool->n_free >= BLOCKS_KEPT) {
         free(b);
         return;
@@ -58,7 +58,7 @@ void blocks_free(struct blocks *pool)
     pipes_free(&pool->pipes);
 }
 
-/* A chain of blocks that has room for n bytes, or NULL. */
+/* A chain of blocks with room for n bytes, or NULL without memory. */
 static struct block *chain_get(struct blocks *pool, size_t n)
 {
     struct block *chain = NULL;
@@ -79,7 +79,7 @@ static struct block *chain_get(struct blocks *pool, size_t n)
     return chain;
 }
 
-static size_t fill(struct block *b, struct span s)
+static size_t block_fill(struct block *b, struct span s)
 {
     size_t room = sizeof b->bytes - b->end;
     size_t n = s.n < room ? s.n : room;
@@ -89,8 +89,8 @@ static size_t fill(struct block *b, struct span s)
     return n;
 }
 
-/* Appends to the blocks. */
-static int put(struct outq *q, struct blocks *pool, struct span s)
+/* Appends a copy of s to the blocks. Returns 0 or -ENOMEM. */
+static int blocks_put(struct outq *q, struct blocks *pool, struct span s)
 {
     size_t room = q->last ? sizeof q->last->bytes - q->last->end : 0;
     struct block *chain = NULL;
@@ -104,7 +104,7 @@ static int put(struct outq *q, struct blocks *pool, struct span s)
     }
     q->bytes += s.n;
     if (room)
-        s = span_skip(s, fill(q->last, s));
+        s = span_skip(s, block_fill(q->last, s));
     while (chain) {
         struct block *b = chain;
 
@@ -112,12 +112,13 @@ static int put(struct outq *q, struct blocks *pool, struct span s)
         b->next = NULL;
         *(q->last ? &q->last->next : &q->first) = b;
         q->last = b;
-        s = span_skip(s, fill(b, s));
+        s = span_skip(s, block_fill(b, s));
     }
     return 0;
 }
 
-/* Takes what is in the pipe into the blocks, so that something may come behind it. */
+/* Copies the bytes of the pipe into the blocks, so that others may follow them. Returns 0 or
+ * -ENOMEM. */
 static int empty_pipe(struct outq *q, struct blocks *pool)
 {
     char buf[BLOCK_SIZE];
@@ -126,7 +127,7 @@ static int empty_pipe(struct outq *q, struct blocks *pool)
     while (q->pipe->bytes > 0 && (n = read(q->pipe->fds[0], buf, sizeof buf)) > 0) {
         q->pipe->bytes -= (size_t)n;
         q->bytes -= (size_t)n;
-        if (put(q, pool, (struct span){ buf, (size_t)n }))
+        if (blocks_put(q, pool, (struct span){ buf, (size_t)n }))
             return -ENOMEM;
     }
     pipes_put(&pool->pipes, q->pipe);
@@ -134,11 +135,17 @@ static int empty_pipe(struct outq *q, struct blocks *pool)
     return 0;
 }
 
+/* The first block may have been sent in part, the last one filled in part. */
+size_t outq_memory(size_t n)
+{
+    return (n / sizeof((struct block *)0)->bytes + 2) * sizeof(struct block);
+}
+
 int outq_put(struct outq *q, struct blocks *pool, struct span s)
 {
     int err = q->pipe && s.n > 0 ? empty_pipe(q, pool) : 0;
 
-    return err ? err : put(q, pool, s);
+    return err ? err : blocks_put(q, pool, s);
 }
 
 ssize_t outq_splice(struct outq *q, struct blocks *pool, struct tcp *from, size_t max)
@@ -167,6 +174,23 @@ int outq_iov(const struct outq *q, struct iovec *iov, int max)
     return n;
 }
 
+struct span outq_read(const struct outq *q, struct outq_cursor *at)
+{
+    if (!at->block && q->first)
+        *at = (struct outq_cursor){ q->first, q->first->start, at->passed };
+    while (at->block && at->at == at->block->end && at->block->next)
+        *at = (struct outq_cursor){ at->block->next, at->block->next->start, at->passed };
+    if (!at->block)
+        return (struct span){ NULL, 0 };
+    return (struct span){ at->block->bytes + at->at, at->block->end - at->at };
+}
+
+void outq_pass(struct outq_cursor *at, size_t n)
+{
+    at->at += (uint32_t)n;
+    at->passed += n;
+}
+
 void outq_copy(const struct outq *q, char *to)
 {
     for (const struct block *b = q->first; b; b = b->next) {
@@ -175,7 +199,7 @@ void outq_copy(const struct outq *q, char *to)
     }
 }
 
-static void drop(struct outq *q, struct blocks *pool, size_t n)
+static void outq_drop(struct outq *q, struct blocks *pool, size_t n)
 {
     q->bytes -= n;
     while (n > 0 && q->first) {
@@ -201,10 +225,11 @@ void outq_clear(struct outq *q, struct blocks *pool)
         pipes_put(&pool->pipes, q->pipe);
         q->pipe = NULL;
     }
-    drop(q, pool, q->bytes);
+    outq_drop(q, pool, q->bytes);
 }
 
-/* Sends what is in the pipe. Returns 0 or the stream's negative errno. */
+/* Sends the bytes of the pipe, as far as the socket takes them. Returns 0 or the socket's negative
+ * errno. */
 static int flush_pipe(struct outq *q, struct blocks *pool, struct tcp *to)
 {
     while (q->pipe->bytes > 0) {
@@ -223,8 +248,9 @@ static int flush_pipe(struct outq *q, struct blocks *pool, struct tcp *to)
     return 0;
 }
 
-/* Sends from the queue until it is empty or the stream takes no more. */
-static int flush(struct outq *q, struct blocks *pool, struct stream *s)
+/* Sends from the queue until it is empty or the stream takes no more. Returns 0 or a negative
+ * errno. */
+static int outq_flush(struct outq *q, struct blocks *pool, struct stream *s)
 {
     while (q->first) {
         struct iovec iov[IOV_MAX_USED];
@@ -235,12 +261,12 @@ static int flush(struct outq *q, struct blocks *pool, struct stream *s)
             return 0;
         if (sent < 0)
             return (int)sent;
-        drop(q, pool, (size_t)sent);
+        outq_drop(q, pool, (size_t)sent);
     }
     return q->pipe ? flush_pipe(q, pool, container_of(s, struct tcp, stream)) : 0;
 }
 
-static int park(struct outq *q, struct blocks *pool, const struct iovec *iov, int n)
+static int outq_park(struct outq *q, struct blocks *pool, const struct iovec *iov, int n)
 {
     for (int i = 0; i < n; i++) {
         int err = outq_put(q, pool, (struct span){ iov[i].iov_base, iov[i].iov_len });
@@ -254,14 +280,14 @@ static int park(struct outq *q, struct blocks *pool, const struct iovec *iov, in
 int outq_send(struct outq *q, struct blocks *pool, struct stream *s, struct iovec *iov, int n)
 {
     ssize_t sent;
-    int err = flush(q, pool, s);
+    int err = outq_flush(q, pool, s);
 
     if (err)
         return err;
     if (n == 0)
         return 0;
     if (q->bytes > 0)
-        return park(q, pool, iov, n);
+        return outq_park(q, pool, iov, n);
     sent = stream_write(s, iov, n);
     if (sent < 0 && sent != -EAGAIN)
         return (int)sent;
@@ -271,5 +297,5 @@ int outq_send(struct outq *q, struct blocks *pool, struct stream *s, struct iove
         iov->iov_base = (char *)iov->iov_base + sent;
         iov->iov_len -= (size_t)sent;
     }
-    return park(q, pool, iov, n);
+    return outq_park(q, pool, iov, n);
 }

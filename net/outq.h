@@ -1,10 +1,10 @@
-/* Bytes that are on their way out and that the peer would not take yet, in blocks that are held only while they hold bytes, or in a pipe of the kernel's.
- * Knows nothing of what the bytes are. Nothing is copied as long as the peer keeps up.
- * Bytes on their way in that cannot be parsed yet are in net/inbuf.h. */
+/* Output that the peer does not take yet, in blocks or in a pipe of the kernel, which the queue
+ * holds only while they hold bytes. Copies nothing while the peer keeps up. Its counterpart for
+ * input is net/inbuf.h. */
 #ifndef NET_OUTQ_H
 #define NET_OUTQ_H
 
-#include "net/span.h"
+#include "base/span.h"
 #include "net/splice.h"
 #include "net/tcp.h"
 
@@ -12,43 +12,67 @@
 
 struct block;
 
-/* The free list that all queues of a worker share, last in first out: the block used last is still in the cache. */
+/* The free blocks and pipes that all queues of a worker share. Last in, first out: the block used
+ * last is still in the processor's cache. */
 struct blocks {
     struct block *free;
     unsigned n_free;
     struct pipes pipes;
 };
 
-/* 1. bytes is the sum of what the blocks and the pipe hold; no block of the list is empty, and neither is the pipe.
- * 2. What is in the pipe comes behind what is in the blocks.
- * 3. Whoever fills the queue stops reading its source while bytes is not 0: that is the ceiling. */
+/* 1. bytes is the sum of the bytes in the blocks and in the pipe; neither a block of the list nor
+ *    the pipe is empty.
+ * 2. The bytes in the pipe come after those in the blocks.
+ * 3. The owner does not read the source of these bytes while bytes is not 0: this limits the
+ *    queue. */
 struct outq {
     struct block *first, *last;
-    struct pipe_pair *pipe;             /* NULL: none */
+    struct pipe_pair *pipe; /* NULL: none */
     size_t bytes;
 };
 
 /* Appends a copy of s. Returns 0 or -ENOMEM (nothing is appended then). */
 int outq_put(struct outq *q, struct blocks *pool, struct span s);
 
-/* Sends what the stream takes of the queue and then of iov, and queues what is left of iov.
- * iov may be changed. Returns 0, q->bytes telling what is still to be sent; or a negative errno of the stream, or -ENOMEM. */
+/* Writes the queue and then the n pieces of iov to s, as far as s takes them, and queues the rest
+ * of iov. May change iov. Returns 0, with q->bytes still to be sent; or a negative errno of s; or
+ * -ENOMEM. */
 int outq_send(struct outq *q, struct blocks *pool, struct stream *s, struct iovec *iov, int n);
 
-/* Takes up to max bytes from a socket into the queue, which is empty, without copying them; outq_send will want a struct tcp for its stream then. Returns the count, 0 at the
- * socket's end, -EAGAIN, -ENOSYS where this cannot be done now and the bytes are to be read, or another negative errno. */
+/* Moves up to max bytes from a socket into the empty queue without copying them. The stream of the
+ * next outq_send must then be a struct tcp. Returns the count, 0 at the end of the connection,
+ * -EAGAIN, -ENOSYS where splicing is not possible now and the caller should read instead, or
+ * another negative errno. */
 ssize_t outq_splice(struct outq *q, struct blocks *pool, struct tcp *from, size_t max);
 
-/* Stores up to max entries that name the queue's first bytes, for outq_drop after they are used. Returns how many. */
+/* Stores up to max entries in iov that point to the first bytes of the queue. Returns how many. */
 int outq_iov(const struct outq *q, struct iovec *iov, int max);
 
-/* Copies everything in the queue to the memory at to, which has room for q->bytes. */
+/* A place in a queue, to read its bytes without dropping them. Zeroed, it is the beginning; it is
+ * void once bytes are dropped. */
+struct outq_cursor {
+    const struct block *block;
+    uint32_t at;   /* in the block */
+    size_t passed; /* bytes before the place */
+};
+
+/* The bytes at the cursor that lie in one piece; empty at the end of the queue, which has no
+ * pipe. */
+struct span outq_read(const struct outq *q, struct outq_cursor *at);
+
+/* Moves the cursor forward by n bytes, at most as many as outq_read gave. */
+void outq_pass(struct outq_cursor *at, size_t n);
+
+/* Copies the q->bytes bytes of a queue without a pipe to the memory at to. */
 void outq_copy(const struct outq *q, char *to);
 
-/* Forgets everything in the queue. */
+/* The most memory that holding up to n bytes takes. */
+size_t outq_memory(size_t n);
+
+/* Drops all bytes. */
 void outq_clear(struct outq *q, struct blocks *pool);
 
-/* Frees the blocks of the free list, and the pipes. */
+/* Frees the free blocks and pipes. */
 void blocks_free(struct blocks *pool);
 
 #endif

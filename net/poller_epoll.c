@@ -1,6 +1,4 @@
-/* The poller over Linux's epoll: one registration a descriptor, edge-triggered.
- * Knows nothing of what the descriptors are.
- * The interface is net/poller.h, the twin for the BSDs and macOS net/poller_kqueue.c. */
+/* The poller over epoll(7) of Linux: one edge-triggered registration for each descriptor. */
 #include "net/poller.h"
 #include "net/reactor.h"
 
@@ -44,11 +42,22 @@ void poller_close(struct poller *p)
     free(p);
 }
 
-int poller_add(struct poller *p, int fd, struct watch *w, bool level, bool again)
+static int epoll_change(struct poller *p, int op, int fd, struct watch *w)
 {
-    struct epoll_event e = { .events = level ? EPOLLIN : EPOLLIN | EPOLLOUT | EPOLLRDHUP | EPOLLET, .data.ptr = w };
+    const uint32_t edge = EPOLLIN | EPOLLOUT | EPOLLRDHUP | EPOLLET;
+    struct epoll_event e = { .events = w->level ? EPOLLIN : edge, .data.ptr = w };
 
-    return epoll_ctl(p->fd, again ? EPOLL_CTL_MOD : EPOLL_CTL_ADD, fd, &e) ? -errno : 0;
+    return epoll_ctl(p->fd, op, fd, &e) ? -errno : 0;
+}
+
+int poller_add(struct poller *p, int fd, struct watch *w)
+{
+    return epoll_change(p, EPOLL_CTL_ADD, fd, w);
+}
+
+int poller_move(struct poller *p, int fd, struct watch *w)
+{
+    return epoll_change(p, EPOLL_CTL_MOD, fd, w);
 }
 
 void poller_del(struct poller *p, int fd)
@@ -56,8 +65,8 @@ void poller_del(struct poller *p, int fd)
     epoll_ctl(p->fd, EPOLL_CTL_DEL, fd, NULL);
 }
 
-/* A hang-up or an error makes both directions ready: the next read or write will tell what it is. */
-static uint8_t ready_of(uint32_t events)
+/* A hang-up or an error makes both directions ready: the next read or write returns the cause. */
+static uint8_t epoll_ready(uint32_t events)
 {
     uint8_t ready = 0;
 
@@ -77,6 +86,6 @@ int poller_wait(struct poller *p, struct poller_event *events, int max, int time
     if (n < 0)
         return errno == EINTR ? 0 : -errno;
     for (int i = 0; i < n; i++)
-        events[i] = (struct poller_event){ p->batch[i].data.ptr, ready_of(p->batch[i].events) };
+        events[i] = (struct poller_event){ p->batch[i].data.ptr, epoll_ready(p->batch[i].events) };
     return n;
 }

@@ -1,7 +1,7 @@
-/* The poller over kqueue, for the BSDs and macOS: a read and a write filter a descriptor, edge-triggered (EV_CLEAR).
- * Knows nothing of what the descriptors are.
- * The interface is net/poller.h, the twin for Linux net/poller_epoll.c. */
+/* The poller over kqueue(2) of the BSDs and macOS: an edge-triggered read filter and write filter
+ * (EV_CLEAR) for each descriptor. */
 #include "net/poller.h"
+#include "base/fd.h"
 #include "net/reactor.h"
 
 #include <errno.h>
@@ -9,7 +9,6 @@
 #include <sys/types.h>
 #include <sys/event.h>
 #include <sys/time.h>
-#include <fcntl.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -36,7 +35,7 @@ int poller_open(struct poller **out)
         free(p);
         return err;
     }
-    fcntl(p->fd, F_SETFD, FD_CLOEXEC);
+    fd_close_on_exec(p->fd);
     *out = p;
     return 0;
 }
@@ -49,15 +48,19 @@ void poller_close(struct poller *p)
     free(p);
 }
 
-/* EV_ADD of a filter that is there already replaces its udata, so `again` needs no other call. */
-int poller_add(struct poller *p, int fd, struct watch *w, bool level, bool again)
+int poller_add(struct poller *p, int fd, struct watch *w)
 {
     struct kevent change[2];
 
-    (void)again;
-    EV_SET(&change[0], fd, EVFILT_READ, EV_ADD | (level ? 0 : EV_CLEAR), 0, 0, w);
+    EV_SET(&change[0], fd, EVFILT_READ, EV_ADD | (w->level ? 0 : EV_CLEAR), 0, 0, w);
     EV_SET(&change[1], fd, EVFILT_WRITE, EV_ADD | EV_CLEAR, 0, 0, w);
-    return kevent(p->fd, change, level ? 1 : 2, NULL, 0, NULL) < 0 ? -errno : 0;
+    return kevent(p->fd, change, w->level ? 1 : 2, NULL, 0, NULL) < 0 ? -errno : 0;
+}
+
+/* EV_ADD of an existing filter replaces its udata. */
+int poller_move(struct poller *p, int fd, struct watch *w)
+{
+    return poller_add(p, fd, w);
 }
 
 void poller_del(struct poller *p, int fd)
@@ -70,8 +73,8 @@ void poller_del(struct poller *p, int fd)
     kevent(p->fd, &change, 1, NULL, 0, NULL);
 }
 
-/* The end of either direction makes both ready: the next read or write will tell what it is. */
-static uint8_t ready_of(const struct kevent *e)
+/* The end of either direction makes both ready: the next read or write returns the cause. */
+static uint8_t kqueue_ready(const struct kevent *e)
 {
     uint8_t ready = e->filter == EVFILT_WRITE ? READY_WRITE : READY_READ;
 
@@ -83,11 +86,13 @@ static uint8_t ready_of(const struct kevent *e)
 int poller_wait(struct poller *p, struct poller_event *events, int max, int timeout_ms)
 {
     struct timespec ts = { timeout_ms / 1000, (long)(timeout_ms % 1000) * 1000000L };
-    int n = kevent(p->fd, NULL, 0, p->batch, max < BATCH ? max : BATCH, timeout_ms < 0 ? NULL : &ts);
+    int n =
+        kevent(p->fd, NULL, 0, p->batch, max < BATCH ? max : BATCH, timeout_ms < 0 ? NULL : &ts);
 
     if (n < 0)
         return errno == EINTR ? 0 : -errno;
     for (int i = 0; i < n; i++)
-        events[i] = (struct poller_event){ (struct watch *)p->batch[i].udata, ready_of(&p->batch[i]) };
+        events[i] =
+            (struct poller_event){ (struct watch *)p->batch[i].udata, kqueue_ready(&p->batch[i]) };
     return n;
 }

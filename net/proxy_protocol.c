@@ -1,60 +1,62 @@
-/* The line of version 1, read byte by byte, and the fixed layout of version 2.
- * Knows no sockets.
- * The interface is net/proxy_protocol.h; section numbers are those of HAProxy's doc/proxy-protocol.txt. */
+/* The line of version 1, parsed byte by byte, and the fixed layout of version 2. Section numbers
+ * are those of HAProxy's doc/proxy-protocol.txt. */
 #include "net/proxy_protocol.h"
+#include "base/text.h"
 
 #include <errno.h>
 
-#define LINE_MAX_BYTES 107              /* of version 1, its CRLF included (2.1) */
-#define FIXED_SIZE 16                   /* of version 2, before the addresses (2.2) */
+#define LINE_MAX_BYTES 107 /* of version 1, its CRLF included (2.1) */
+#define FIXED_SIZE 16      /* of version 2, before the addresses (2.2) */
 
-static const char signature[12] = { '\r', '\n', '\r', '\n', 0, '\r', '\n', 'Q', 'U', 'I', 'T', '\n' };
+static const char signature[12] = {
+    '\r', '\n', '\r', '\n', 0, '\r', '\n', 'Q', 'U', 'I', 'T', '\n'
+};
 
-/* Functions that read from it return false if they could not go on: with `bad` set, the byte at p is one that cannot be right; without,
- * the bytes have come to their end. */
+/* A function that reads from it returns false if it cannot continue: either bad is set, and the
+ * byte at p is wrong, or the bytes have ended. */
 struct reader {
     const char *p, *end;
     bool bad;
 };
 
-static bool refuse(struct reader *r)
+static bool reader_refuse(struct reader *r)
 {
     r->bad = true;
     return false;
 }
 
-/* True if the next byte is there, and this one. */
+/* True if there is a next byte, and it is c. */
 static bool is_next(const struct reader *r, char c)
 {
     return r->p < r->end && *r->p == c;
 }
 
-static bool take(struct reader *r, const char *text)
+static bool take_text(struct reader *r, const char *text)
 {
     for (; *text; text++, r->p++) {
         if (r->p == r->end)
             return false;
         if (*r->p != *text)
-            return refuse(r);
+            return reader_refuse(r);
     }
     return true;
 }
 
-/* A decimal number up to max without leading zeros, and the byte behind it that ends it, which is left. */
-static bool take_number(struct reader *r, unsigned max, unsigned *n)
+/* A decimal number up to max without leading zeros. The byte after it must be there and is not
+ * taken. */
+static bool take_decimal(struct reader *r, unsigned max, unsigned *n)
 {
-    const char *start = r->p;
+    struct span rest = { r->p, (size_t)(r->end - r->p) };
+    bool zero = is_next(r, '0');
+    uint64_t value = 0;
 
-    for (*n = 0; r->p < r->end && *r->p >= '0' && *r->p <= '9'; r->p++) {
-        if (r->p > start && *n == 0)
-            return refuse(r);
-        *n = *n * 10 + (unsigned)(*r->p - '0');
-        if (*n > max)
-            return refuse(r);
-    }
-    if (r->p == r->end)
+    if (rest.n == 0)
         return false;
-    return r->p > start || refuse(r);
+    if (text_take_uint(&rest, max, &value) || (zero && rest.p > r->p + 1))
+        return reader_refuse(r);
+    r->p = rest.p;
+    *n = (unsigned)value;
+    return rest.n > 0;
 }
 
 static bool take_v4(struct reader *r, uint8_t *ip)
@@ -62,47 +64,41 @@ static bool take_v4(struct reader *r, uint8_t *ip)
     for (int i = 0; i < 4; i++) {
         unsigned n;
 
-        if ((i > 0 && !take(r, ".")) || !take_number(r, 255, &n))
+        if ((i > 0 && !take_text(r, ".")) || !take_decimal(r, 255, &n))
             return false;
         ip[i] = (uint8_t)n;
     }
     return true;
 }
 
-static int hex_digit(char c)
-{
-    char lower = ascii_lower(c);
-
-    return c >= '0' && c <= '9' ? c - '0' : lower >= 'a' && lower <= 'f' ? lower - 'a' + 10 : -1;
-}
-
 /* An IPv6 address while it is read. */
 struct v6 {
     uint8_t *ip;
-    int n;                              /* bytes so far */
-    int gap;                            /* where "::" stood among them; -1: nowhere yet */
-    bool dotted;                        /* the last four were written as IPv4, which ends the address */
+    int n;       /* bytes so far */
+    int gap;     /* the index of "::" among them; -1: none so far */
+    bool dotted; /* the last four were written as IPv4, which ends the address */
 };
 
-/* How many bytes it may have in all: "::" stands for at least two. */
+/* The most bytes that may be written out: "::" stands for at least two of the 16. */
 static int v6_room(const struct v6 *a)
 {
     return a->gap < 0 ? 16 : 14;
 }
 
-/* Up to four hexadecimal digits; or, where they end the address, four bytes in decimal: a dot behind the first tells. */
+/* Up to four hexadecimal digits; or four bytes in decimal at the end of the address, recognised by
+ * the dot after the first of them. */
 static bool take_group(struct reader *r, struct v6 *a)
 {
     const char *start = r->p;
     bool may_be_dotted = a->gap < 0 ? a->n == 12 : a->n <= 10;
     unsigned value = 0;
 
-    for (; r->p < r->end && r->p - start < 4 && hex_digit(*r->p) >= 0; r->p++)
-        value = value << 4 | (unsigned)hex_digit(*r->p);
+    for (; r->p < r->end && r->p - start < 4 && text_hex(*r->p) >= 0; r->p++)
+        value = value << 4 | (unsigned)text_hex(*r->p);
     if (r->p == r->end)
         return false;
     if (r->p == start)
-        return refuse(r);
+        return reader_refuse(r);
     if (*r->p == '.' && may_be_dotted) {
         r->p = start;
         a->dotted = take_v4(r, a->ip + a->n);
@@ -114,22 +110,22 @@ static bool take_group(struct reader *r, struct v6 *a)
     return true;
 }
 
-/* Puts the zeros where "::" stood. */
+/* Inserts the zeros of "::". */
 static void fill_gap(const struct v6 *a)
 {
-    size_t behind = (size_t)(a->n - a->gap);
+    size_t after = (size_t)(a->n - a->gap);
 
-    memmove(a->ip + 16 - behind, a->ip + a->gap, behind);
+    memmove(a->ip + 16 - after, a->ip + a->gap, after);
     memset(a->ip + a->gap, 0, 16 - (size_t)a->n);
 }
 
-/* All forms of RFC 4291, 2.2: the line's canonical addresses are among them, and inet_ntop writes some IPv6 addresses with an IPv4 tail. */
+/* All forms of RFC 4291, 2.2, because inet_ntop writes some IPv6 addresses with an IPv4 tail. */
 static bool take_v6(struct reader *r, uint8_t *ip)
 {
     struct v6 a = { .ip = ip, .gap = -1 };
 
     if (is_next(r, ':')) {
-        if (!take(r, "::"))
+        if (!take_text(r, "::"))
             return false;
         a.gap = 0;
     }
@@ -138,7 +134,7 @@ static bool take_v6(struct reader *r, uint8_t *ip)
 
         if (r->p == r->end)
             return false;
-        if (may_end && (a.n == v6_room(&a) || hex_digit(*r->p) < 0))
+        if (may_end && (a.n == v6_room(&a) || text_hex(*r->p) < 0))
             break;
         if (!take_group(r, &a))
             return false;
@@ -152,47 +148,48 @@ static bool take_v6(struct reader *r, uint8_t *ip)
     }
     if (a.gap >= 0)
         fill_gap(&a);
-    return a.gap >= 0 || a.n == 16 || refuse(r);
+    return a.gap >= 0 || a.n == 16 || reader_refuse(r);
 }
 
-/* What follows "PROXY TCP4 " and "PROXY TCP6 ". */
+/* The rest of a line after "PROXY TCP4 " or "PROXY TCP6 ". */
 static bool take_addresses(struct reader *r, int family, struct addr *source)
 {
-    bool (*take_ip)(struct reader *r, uint8_t *ip) = family == 4 ? take_v4 : take_v6;
+    bool (*take_ip)(struct reader * r, uint8_t * ip) = family == 4 ? take_v4 : take_v6;
     uint8_t ip[16], own_ip[16];
     unsigned port, own_port;
 
-    if (!take_ip(r, ip) || !take(r, " ") || !take_ip(r, own_ip) || !take(r, " "))
+    if (!take_ip(r, ip) || !take_text(r, " ") || !take_ip(r, own_ip) || !take_text(r, " "))
         return false;
-    if (!take_number(r, 65535, &port) || !take(r, " ") || !take_number(r, 65535, &own_port) || !take(r, "\r\n"))
+    if (!take_decimal(r, 65535, &port) || !take_text(r, " ") ||
+        !take_decimal(r, 65535, &own_port) || !take_text(r, "\r\n"))
         return false;
     addr_set(source, family, ip, (uint16_t)port);
     return true;
 }
 
-/* UNKNOWN, and whatever stands behind it in the line; but neither CR nor LF alone ends one (2.1). */
+/* UNKNOWN and the rest of its line, which neither CR nor LF alone ends (2.1). */
 static bool take_unknown(struct reader *r)
 {
-    if (!take(r, "UNKNOWN"))
+    if (!take_text(r, "UNKNOWN"))
         return false;
     if (is_next(r, ' '))
         while (r->p < r->end && *r->p != '\r' && *r->p != '\n')
             r->p++;
-    return take(r, "\r\n");
+    return take_text(r, "\r\n");
 }
 
 static bool take_line(struct reader *r, struct addr *source)
 {
     int family;
 
-    if (!take(r, "PROXY "))
+    if (!take_text(r, "PROXY "))
         return false;
     if (is_next(r, 'U'))
         return take_unknown(r);
-    if (!take(r, "TCP"))
+    if (!take_text(r, "TCP"))
         return false;
     family = is_next(r, '6') ? 6 : 4;
-    return take(r, family == 6 ? "6 " : "4 ") && take_addresses(r, family, source);
+    return take_text(r, family == 6 ? "6 " : "4 ") && take_addresses(r, family, source);
 }
 
 static ssize_t parse_line(struct span in, struct addr *source)
@@ -207,9 +204,10 @@ static ssize_t parse_line(struct span in, struct addr *source)
 
 enum command { LOCAL = 0, PROXY = 1 };
 enum family { UNSPEC = 0, INET = 1, INET6 = 2, UNIX = 3 };
-#define STREAM 1                        /* the transport, beside 0 for an unspecified one; datagrams have no place here */
+/* The transport: 0 is an unspecified one; datagrams are not accepted. */
+#define STREAM 1
 
-/* The fixed part, taken apart. LOCAL says nothing of addresses, whatever the bytes for them hold (2.2). */
+/* The fields of the fixed part. With LOCAL the address fields have no meaning (2.2). */
 struct fixed {
     unsigned version, command, family, transport;
     size_t length;
@@ -224,7 +222,7 @@ static struct fixed take_apart(const uint8_t *p)
     return f;
 }
 
-/* False if one of the n bytes of the fixed part that are there cannot be right; the others are zero. */
+/* False if one of the first n bytes of the fixed part is wrong. The bytes after them are zero. */
 static bool may_be_fixed(const uint8_t *p, size_t n)
 {
     static const size_t least[] = { [UNSPEC] = 0, [INET] = 12, [INET6] = 36, [UNIX] = 216 };
@@ -236,7 +234,8 @@ static bool may_be_fixed(const uint8_t *p, size_t n)
         return false;
     if (n > 13 && (f.family > UNIX || f.transport > STREAM))
         return false;
-    return f.length <= PROXY_PROTOCOL_MAX - FIXED_SIZE && (n < FIXED_SIZE || f.length >= least[f.family]);
+    return f.length <= PROXY_PROTOCOL_MAX - FIXED_SIZE &&
+        (n < FIXED_SIZE || f.length >= least[f.family]);
 }
 
 static uint16_t port_at(const uint8_t *p)
@@ -265,7 +264,7 @@ static ssize_t parse_binary(struct span in, struct addr *source)
     return (ssize_t)(FIXED_SIZE + f.length);
 }
 
-/* The first byte tells the versions apart. */
+/* The first byte distinguishes the versions. */
 ssize_t proxy_protocol_parse(struct span in, struct addr *source)
 {
     if (in.n == 0)

@@ -1,23 +1,24 @@
-/* The PROXY protocol, versions 1 and 2 (HAProxy, doc/proxy-protocol.txt): bytes in, the client's address out.
- * Knows no sockets and not whose word is to be believed: before this is asked, the peer must be known for a trusted proxy.
- * Sets of trusted addresses are net/addrset.h. */
+/* The PROXY protocol, versions 1 and 2 (HAProxy, doc/proxy-protocol.txt): bytes in, the client's
+ * address out. The caller has checked that the peer is a trusted proxy (base/addrset.h). */
 #ifndef NET_PROXY_PROTOCOL_H
 #define NET_PROXY_PROTOCOL_H
 
-#include "net/addr.h"
+#include "base/addr.h"
 
 #include <sys/types.h>
 
-/* The longest header that is taken: 16 bytes and 4096 of addresses and additions. */
+/* The longest accepted header: 16 bytes, and 4096 for addresses and TLVs. */
 #define PROXY_PROTOCOL_MAX (16 + 4096)
 
-/* Parses the header that has to be at the start of in, of either version. Keeps nothing between calls: when more bytes have come, all
- * of them are given again.
- *   source  gets the address and port of the client where the header names one. It is left as it is where the header says LOCAL, UNKNOWN,
- *           AF_UNSPEC, AF_UNIX or an unspecified transport: the connection itself tells then who the client is.
- * Returns the length of the header; -EAGAIN if more bytes are needed, PROXY_PROTOCOL_MAX in all at most; -EBADMSG if this can never become
- * a header, or not one of a stream: told with the first byte that cannot be right (that a line of version 1 gets too long, at its 107th byte).
- * The additions of version 2 (TLVs) are skipped: what they hold is not checked, a CRC32C neither. */
+/* Parses a header of either version at the start of in. Keeps no state: when more bytes come, the
+ * caller passes all of them again.
+ *   source   gets the address and port of the client. It does not change for LOCAL, UNKNOWN,
+ *            AF_UNSPEC, AF_UNIX and an unspecified transport: the address of the connection is
+ *            valid then.
+ * Returns the length of the header; -EAGAIN if it is incomplete, for at most PROXY_PROTOCOL_MAX
+ * bytes; -EBADMSG with the first byte that no header of a stream can have there (for a line of
+ * version 1 that is too long, with its 107th byte). TLVs of version 2 are skipped unread, a CRC32C
+ * too. */
 ssize_t proxy_protocol_parse(struct span in, struct addr *source);
 
 #endif

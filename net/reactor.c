@@ -1,7 +1,6 @@
-/* The turn of the loop: take readiness from the kernel, let time-outs expire, run the queue, free what was retired.
- * Knows nothing of what the callbacks do. Events only set bits and queue watches; callbacks run afterwards, so each of them
- * sees all that the kernel said in this turn, also about the connections of others.
- * The interface is net/reactor.h; the kernel's side is net/poller.h. */
+/* A turn of the loop: readiness from the kernel, the run queue, expired time-outs, retired objects.
+ * Events only set bits and queue watches; the callbacks run afterwards, so each of them sees all
+ * that the kernel reported in this turn, also for other connections. */
 #include "net/reactor.h"
 #include "net/poller.h"
 
@@ -10,7 +9,12 @@
 #include <stdlib.h>
 #include <time.h>
 
-#define EVENTS_PER_TURN 256
+#define EVENTS_PER_WAIT 256
+/* Before time-outs are judged, up to so many batches of events are taken. */
+#define WAITS_PER_TURN 64
+/* A turn that takes so much longer than it was to wait was a standstill: the process was stopped,
+ * the machine slept, or the clock was set. Of a standstill timers count no more. */
+#define STANDSTILL_MS 1000
 
 struct reactor {
     struct poller *poller;
@@ -18,11 +22,14 @@ struct reactor {
     unsigned run_n;
     struct timer_kind *kinds;
     struct retired *retired;
-    uint64_t now;
+    uint64_t clock;   /* as it was read in this turn */
+    uint64_t now;     /* the same, but never less than before */
+    uint64_t counted; /* what timers run by: now without standstills */
+    uint64_t due;     /* no timer expires before it; the one that set it may be disarmed by now */
     void (*at_end)(void *arg);
     void *at_end_arg;
     bool stop;
-    struct poller_event events[EVENTS_PER_TURN];
+    struct poller_event events[EVENTS_PER_WAIT];
 };
 
 static uint64_t clock_ms(void)
@@ -46,7 +53,8 @@ int reactor_make(struct reactor **out)
         free(r);
         return err;
     }
-    r->now = clock_ms();
+    r->now = r->counted = r->clock = clock_ms();
+    r->due = UINT64_MAX;
     *out = r;
     return 0;
 }
@@ -72,9 +80,21 @@ void reactor_free(struct reactor *r)
     free(r);
 }
 
+const uint64_t *reactor_clock(const struct reactor *r)
+{
+    return &r->now;
+}
+
 uint64_t reactor_now(const struct reactor *r)
 {
     return r->now;
+}
+
+uint64_t reactor_spent(const struct reactor *r)
+{
+    uint64_t clock = clock_ms();
+
+    return clock > r->clock ? clock - r->clock : 0;
 }
 
 static void enqueue(struct reactor *r, struct watch *w)
@@ -99,14 +119,13 @@ static void dequeue(struct reactor *r, struct watch *w)
     r->run_n--;
 }
 
-int reactor_add(struct reactor *r, struct watch *w, int fd, bool level)
+int reactor_add(struct reactor *r, struct watch *w, int fd)
 {
-    int err = poller_add(r->poller, fd, w, level, false);
+    int err = poller_add(r->poller, fd, w);
 
     if (err)
         return err;
     w->fd = fd;
-    w->level = level;
     w->ready = w->want = 0;
     w->queued = false;
     return 0;
@@ -114,13 +133,14 @@ int reactor_add(struct reactor *r, struct watch *w, int fd, bool level)
 
 int reactor_move(struct reactor *r, struct watch *from, struct watch *to)
 {
-    int err = poller_add(r->poller, from->fd, to, from->level, true);
+    int err;
 
+    to->level = from->level;
+    err = poller_move(r->poller, from->fd, to);
     if (err)
         return err;
     dequeue(r, from);
     to->fd = from->fd;
-    to->level = from->level;
     to->ready = from->ready;
     to->want = 0;
     to->queued = false;
@@ -148,16 +168,15 @@ void reactor_want(struct reactor *r, struct watch *w, unsigned mask)
         enqueue(r, w);
 }
 
-int reactor_pause(struct reactor *r, struct watch *w, bool pause)
+void reactor_pause(struct reactor *r, struct watch *w)
 {
-    int err = 0;
-
-    if (pause)
-        poller_del(r->poller, w->fd);
-    else
-        err = poller_add(r->poller, w->fd, w, w->level, false);
+    poller_del(r->poller, w->fd);
     w->ready = 0;
-    return err;
+}
+
+int reactor_resume(struct reactor *r, struct watch *w)
+{
+    return poller_add(r->poller, w->fd, w);
 }
 
 void timer_disarm(struct timer *t)
@@ -183,19 +202,29 @@ static void list_kind(struct reactor *r, struct timer_kind *k)
 void timer_arm(struct reactor *r, struct timer *t, struct timer_kind *kind)
 {
     if (t->kind == kind && kind->last == t) {
-        t->due = r->now + kind->ms;
+        t->due = r->counted + kind->ms;
         return;
     }
     timer_disarm(t);
     if (kind->ms == 0)
         return;
     list_kind(r, kind);
-    t->due = r->now + kind->ms;
+    t->due = r->counted + kind->ms;
+    if (t->due < r->due)
+        r->due = t->due;
     t->kind = kind;
     t->next = NULL;
     t->prev = kind->last;
     *(kind->last ? &kind->last->next : &kind->first) = t;
     kind->last = t;
+}
+
+void timer_follow(struct reactor *r, struct timer *t, struct timer_kind *kind, bool progress)
+{
+    if (!kind)
+        timer_disarm(t);
+    else if (progress || t->kind != kind)
+        timer_arm(r, t, kind);
 }
 
 void timer_kind_forget(struct reactor *r, struct timer_kind *k)
@@ -209,35 +238,74 @@ void timer_kind_forget(struct reactor *r, struct timer_kind *k)
     k->listed = false;
 }
 
+/* Calls the timers that are due, and finds out when the next one is. */
 static void expire(struct reactor *r)
 {
+    if (r->counted < r->due)
+        return;
+    r->due = UINT64_MAX;
     for (struct timer_kind *k = r->kinds; k; k = k->next) {
-        while (k->first && k->first->due <= r->now) {
+        while (k->first && k->first->due <= r->counted) {
             struct timer *t = k->first;
 
             timer_disarm(t);
             t->fn(t);
         }
+        if (k->first && k->first->due < r->due)
+            r->due = k->first->due;
     }
 }
 
 static int wait_ms(const struct reactor *r)
 {
-    uint64_t due = UINT64_MAX;
-
-    if (r->run_first)
+    if (r->run_first || r->due <= r->counted)
         return 0;
-    for (const struct timer_kind *k = r->kinds; k; k = k->next)
-        if (k->first && k->first->due < due)
-            due = k->first->due;
-    if (due == UINT64_MAX)
+    if (r->due == UINT64_MAX)
         return -1;
-    if (due <= r->now)
-        return 0;
-    return due - r->now > INT_MAX ? INT_MAX : (int)(due - r->now);
+    return r->due - r->counted > INT_MAX ? INT_MAX : (int)(r->due - r->counted);
 }
 
-/* Runs as many as stand in the queue now; what is queued meanwhile waits for the next turn, so that nobody is starved. */
+/* Waits up to ms, as poller_wait does, and queues the watches that the kernel reports. Returns as
+ * poller_wait does. */
+static inline int take_events(struct reactor *r, int ms)
+{
+    int n = poller_wait(r->poller, r->events, EVENTS_PER_WAIT, ms);
+
+    for (int i = 0; i < n; i++) {
+        struct watch *w = r->events[i].watch;
+
+        w->ready |= r->events[i].ready;
+        if (w->ready & w->want)
+            enqueue(r, w);
+    }
+    return n;
+}
+
+/* Reads the clock after a wait of up to ms (-1: for ever) that took events or none. */
+static void pass_time(struct reactor *r, int ms, bool took)
+{
+    uint64_t clock = clock_ms();
+    uint64_t passed = clock > r->clock ? clock - r->clock : 0;
+
+    r->clock = clock;
+    r->now += passed;
+    if (ms >= 0 && passed > (uint64_t)ms + STANDSTILL_MS)
+        passed = took ? STANDSTILL_MS : (uint64_t)ms;
+    r->counted += passed;
+}
+
+/* Takes the rest of what the kernel has to report. Returns 0 or a negative errno. */
+static int take_rest(struct reactor *r)
+{
+    int n = EVENTS_PER_WAIT;
+
+    for (int i = 0; i < WAITS_PER_TURN && n == EVENTS_PER_WAIT; i++)
+        n = take_events(r, 0);
+    return n < 0 ? n : 0;
+}
+
+/* Runs the watches that are in the queue now. Those queued meanwhile wait for the next turn, so
+ * that none is starved. */
 static void run_queue(struct reactor *r)
 {
     for (unsigned n = r->run_n; n > 0 && r->run_first; n--) {
@@ -273,25 +341,29 @@ static void end_turn(struct reactor *r)
         r->at_end(r->at_end_arg);
 }
 
+/* Waits for what happens next. Returns 0 or a negative errno. */
+static int begin_turn(struct reactor *r)
+{
+    int ms = wait_ms(r), n = take_events(r, ms);
+
+    if (n < 0)
+        return n;
+    pass_time(r, ms, n > 0);
+    /* What came in time lies in the sockets, also where nobody could look for a while. */
+    return r->counted >= r->due ? take_rest(r) : 0;
+}
+
 int reactor_run(struct reactor *r)
 {
     r->stop = false;
-    end_turn(r);                        /* of what was done before */
+    end_turn(r); /* for what happened before the first turn */
     while (!r->stop) {
-        int n = poller_wait(r->poller, r->events, EVENTS_PER_TURN, wait_ms(r));
+        int err = begin_turn(r);
 
-        if (n < 0)
-            return n;
-        r->now = clock_ms();
-        for (int i = 0; i < n; i++) {
-            struct watch *w = r->events[i].watch;
-
-            w->ready |= r->events[i].ready;
-            if (w->ready & w->want)
-                enqueue(r, w);
-        }
-        expire(r);
+        if (err)
+            return err;
         run_queue(r);
+        expire(r);
         free_retired(r);
         end_turn(r);
     }

@@ -1,6 +1,6 @@
-/* The event loop: readiness, a run queue, time-outs by kind, and objects that are freed only when nobody can hold them any more.
- * Knows no protocol and does no input or output itself. Interest is a mask in user space: changing it costs no system call.
- * The kernel's side is net/poller.h; sockets on top of it are net/tcp.h and net/listen.h. */
+/* The event loop: readiness, a run queue, time-outs by kind, and objects whose memory outlives the
+ * callbacks that may still hold them. It reads and writes nothing itself. Sockets on top of it are
+ * net/tcp.h and net/listen.h. */
 #ifndef NET_REACTOR_H
 #define NET_REACTOR_H
 
@@ -9,46 +9,48 @@
 #include <stdint.h>
 
 /* The struct of the given type that embeds ptr as its member. */
-#define container_of(ptr, type, member) ((type *)(void *)((char *)(ptr) - offsetof(type, member)))
+#define container_of(ptr, type, member) ((type *)(void *)((char *)(ptr)-offsetof(type, member)))
 
 enum {
     READY_READ = 1,
     READY_WRITE = 2,
-    READY_HUP = 4,                      /* the peer has ended its direction, or the connection is dead; it stays set */
+    READY_HUP = 4, /* the peer has ended its direction, or the connection is dead; never cleared */
 };
 
 struct reactor;
 
-/* One descriptor, embedded in its owner's struct.
- * 1. ready is what the kernel said and no call has yet taken back by EAGAIN or a short transfer.
- * 2. The watch stands in the run queue exactly when queued is set; it is put there whenever ready & want is not empty.
- * 3. fn is called from the loop only, never from within a call to the reactor. It may remove, close and retire anything. */
+/* One descriptor, embedded in the struct of its owner.
+ * 1. ready holds what the kernel reported and no EAGAIN or short transfer has contradicted since.
+ * 2. The watch is in the run queue exactly while queued is set, and enters it whenever ready & want
+ *    is not empty. A change of want costs no system call.
+ * 3. The loop alone calls fn, no function of the reactor does. fn may remove, close and retire
+ *    anything. */
 struct watch {
     struct watch *next, *prev;
     void (*fn)(struct watch *w);
-    int fd;                             /* -1: not registered */
+    int fd; /* -1: not registered */
     uint8_t ready, want;
     bool queued;
-    bool level;
+    bool level; /* reported for as long as it is readable, and not at each change */
 };
 
-/* A time-out that is the same for all timers of the kind, so that they expire in the order in which they were armed. */
+/* One duration for all timers of the kind, so that they expire in the order of arming. */
 struct timer;
 struct timer_kind {
     struct timer *first, *last;
-    struct timer_kind *next;            /* the reactor's list of kinds in use */
-    uint64_t ms;                        /* 0: never expires */
+    struct timer_kind *next; /* the reactor's list of kinds in use */
+    uint64_t ms;             /* 0: never expires */
     bool listed;
 };
 
 struct timer {
     struct timer *next, *prev;
-    struct timer_kind *kind;            /* NULL: not armed */
+    struct timer_kind *kind; /* NULL: not armed */
     uint64_t due;
     void (*fn)(struct timer *t);
 };
 
-/* An object on its way out. */
+/* An object that is to be freed, embedded in it. */
 struct retired {
     struct retired *next;
     void (*free)(struct retired *r);
@@ -57,46 +59,66 @@ struct retired {
 /* Makes a reactor. Returns 0 with *out, to be freed with reactor_free, or a negative errno. */
 int reactor_make(struct reactor **out);
 
-/* Frees r and everything retired; watches and timers that are still there are forgotten. NULL is fine. */
+/* Frees r and everything retired, and forgets its watches and timers. NULL is fine. */
 void reactor_free(struct reactor *r);
 
-/* Milliseconds of a clock that never goes back, read once a turn. */
+/* Milliseconds of a monotonic clock, read once in each turn. Timers run by less: they hardly count
+ * the time in which the process stood still. */
 uint64_t reactor_now(const struct reactor *r);
 
-/* Registers fd with w, whose fn is set. Nothing is wanted at first and nothing known to be ready. level: see poller_add. Returns 0 or a negative errno. */
-int reactor_add(struct reactor *r, struct watch *w, int fd, bool level);
+/* Where reactor_now is read from. */
+const uint64_t *reactor_clock(const struct reactor *r);
 
-/* Hands the descriptor of one watch over to another; from is no longer registered then. Returns 0 or a negative errno (from is as before). */
+/* The milliseconds that this turn has taken so far. */
+uint64_t reactor_spent(const struct reactor *r);
+
+/* Registers fd with w, whose fn and level are set. At first w wants nothing and nothing is ready.
+ * Returns 0 or a negative errno. */
+int reactor_add(struct reactor *r, struct watch *w, int fd);
+
+/* Moves the descriptor and the readiness of one watch to another; from is not registered
+ * afterwards. Returns 0 or a negative errno, which leaves from as it was. */
 int reactor_move(struct reactor *r, struct watch *from, struct watch *to);
 
-/* Forgets w: fn is not called again. The caller closes the descriptor, which is returned (-1 if there was none). */
+/* Ends the registration of w: fn is not called again. Returns the descriptor, which the caller
+ * closes, or -1 if there was none. */
 int reactor_remove(struct reactor *r, struct watch *w);
 
-/* Sets what w is called for: any of READY_*. */
+/* Sets the events that w is called for: any of READY_*. */
 void reactor_want(struct reactor *r, struct watch *w, unsigned mask);
 
-/* Stops the kernel from reporting a level-triggered watch, or lets it report again. Returns 0, or a negative errno: then it does not report yet. */
-int reactor_pause(struct reactor *r, struct watch *w, bool pause);
+/* Stops the kernel from reporting w, which keeps its descriptor. */
+void reactor_pause(struct reactor *r, struct watch *w);
 
-/* (Re)starts t with the time-out of kind; t->fn is set. A kind of 0 ms only disarms. */
+/* Lets the kernel report a paused w again. Returns 0 or a negative errno: w is still paused. */
+int reactor_resume(struct reactor *r, struct watch *w);
+
+/* Starts t, or starts it again, with the time-out of kind; t->fn is set. A kind of 0 ms only
+ * disarms. */
 void timer_arm(struct reactor *r, struct timer *t, struct timer_kind *kind);
 
 /* Stops t; an unarmed one is fine. */
 void timer_disarm(struct timer *t);
 
-/* Takes a kind without armed timers out of the reactor's list, so that its memory may go. */
+/* Arms t for kind, again only if progress is true or t runs for another kind now; NULL stops it. */
+void timer_follow(struct reactor *r, struct timer *t, struct timer_kind *kind, bool progress);
+
+/* Takes a kind without armed timers out of the list of the reactor, so that its memory can be
+ * freed. */
 void timer_kind_forget(struct reactor *r, struct timer_kind *k);
 
-/* Has free called for the object around x once nothing on the stack can hold it. */
+/* Calls free for the object that embeds x at the end of this turn, when no caller can hold it. */
 void reactor_retire(struct reactor *r, struct retired *x, void (*free)(struct retired *));
 
-/* Sets a function that is called at the end of every turn, and once before the first (flushing logs); NULL: none. */
+/* Sets a function that is called at the end of every turn, and once before the first one; NULL:
+ * none. */
 void reactor_at_end(struct reactor *r, void (*fn)(void *arg), void *arg);
 
-/* Waits for events and handles them until reactor_stop is called. Returns 0, or the negative errno that the poller failed with. */
+/* Waits for events and handles them until reactor_stop is called. Returns 0 or the negative errno
+ * of the poller. */
 int reactor_run(struct reactor *r);
 
-/* Lets reactor_run return after the current turn. */
+/* Makes reactor_run return after the current turn. */
 void reactor_stop(struct reactor *r);
 
 #endif

@@ -1,157 +1,150 @@
-/* A cache of names, and a thread that fills it.
- * Knows nothing of sockets but the pipe by which the thread wakes the loop.
- * The interface is net/resolve.h. */
+/* A cache of names, and the order in which their addresses are tried. */
 #include "net/resolve.h"
 
 #include <errno.h>
-#include <fcntl.h>
-#include <netdb.h>
-#include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/types.h>
-#include <unistd.h>
 
 #define CACHE_NAMES 16
-#define FRESH_MS 30000                  /* getaddrinfo tells no TTL */
-#define STACK_SIZE (256 * 1024)
+#define FRESH_MS 30000 /* getaddrinfo tells no TTL */
+#define REST_MS 30000  /* how long an address that has failed comes last */
 
 /* A name of the cache.
- * 1. busy: the thread has it, and nobody else touches `found` or frees the name.
- * 2. waiting: who asked meanwhile; not empty only while busy. */
+ * 1. While busy is set, lookup is under way, and the name is not freed.
+ * 2. waiting is empty unless busy is set.
+ * 3. rests[i] is until when the address i of answer comes last. */
 struct resolve_name {
-    struct resolve_name *next;          /* the resolver's list, most recently asked first */
-    struct resolve_name *todo;          /* the thread's list */
+    struct resolve_name *next; /* most recently asked first */
+    struct resolver *resolver;
     struct resolve_query *waiting;
     uint64_t fresh_until;
     bool busy;
-    uint16_t port;
-    struct resolve_answer answer, found;
+    unsigned turn; /* counts the answers given */
+    struct lookup_answer answer;
+    uint64_t rests[LOOKUP_ADDRS_MAX];
+    struct lookup lookup;
     char host[];
 };
 
 struct resolver {
     struct reactor *reactor;
-    struct watch done;
-    int done_pipe[2];
+    struct lookups *lookups;
     struct resolve_name *names;
-    bool started;
-    pthread_t thread;
-
-    /* shared with the thread, under lock */
-    pthread_mutex_t lock;
-    pthread_cond_t wake;
-    struct resolve_name *todo, *finished;
-    bool quit, working;
 };
 
-/* Puts the families in turn, the first kind that the C library named going first (RFC 8305, 4). */
-static void interleave(struct resolve_answer *a)
+static bool starts_with(const struct addr *a, const uint8_t *prefix, size_t n)
 {
-    struct resolve_answer in = *a;
-    unsigned next[2] = { 0, 0 };
-    uint8_t families[2] = { in.addrs[0].family, in.addrs[0].family == 4 ? 6 : 4 };
+    return memcmp(a->ip, prefix, n) == 0;
+}
 
-    a->n = 0;
-    while (a->n < in.n) {
+/* Addresses with the same number are alike in scope, precedence and label (RFC 6724, 3.1 and
+ * 2.1). */
+static int class_of(const struct addr *a)
+{
+    enum { GLOBAL, LOOPBACK, LINK_LOCAL, UNIQUE_LOCAL, SIX_TO_FOUR, TEREDO };
+    int v6 = a->family == 6 ? 8 : 0;
+
+    if (addr_is_loopback(a))
+        return v6 + LOOPBACK;
+    if (a->family == 4)
+        return starts_with(a, (uint8_t[]){ 169, 254 }, 2) ? LINK_LOCAL : GLOBAL;
+    if (a->ip[0] == 0xfe && (a->ip[1] & 0xc0) == 0x80)
+        return v6 + LINK_LOCAL;
+    if ((a->ip[0] & 0xfe) == 0xfc)
+        return v6 + UNIQUE_LOCAL;
+    if (starts_with(a, (uint8_t[]){ 0x20, 0x02 }, 2))
+        return v6 + SIX_TO_FOUR;
+    if (starts_with(a, (uint8_t[]){ 0x20, 0x01, 0, 0 }, 4))
+        return v6 + TEREDO;
+    return v6 + GLOBAL;
+}
+
+/* Appends n addresses to out so that the families alternate, beginning with that of the first. */
+static void append_alternating(struct lookup_answer *out, const struct addr *addrs, unsigned n)
+{
+    unsigned next[2] = { 0, 0 }, end = out->n + n;
+    uint8_t families[2] = { addrs[0].family, addrs[0].family == 4 ? 6 : 4 };
+
+    while (out->n < end) {
         for (int k = 0; k < 2; k++) {
-            while (next[k] < in.n && in.addrs[next[k]].family != families[k])
+            while (next[k] < n && addrs[next[k]].family != families[k])
                 next[k]++;
-            if (next[k] < in.n)
-                a->addrs[a->n++] = in.addrs[next[k]++];
+            if (next[k] < n)
+                out->addrs[out->n++] = addrs[next[k]++];
         }
     }
 }
 
-static void look_up(struct resolve_answer *a, const char *host, uint16_t port, int flags)
+/* Writes the addresses of name in the order in which they are to be tried now. */
+static void name_answer(struct resolve_name *name, struct lookup_answer *out)
 {
-    struct addrinfo hints = { .ai_socktype = SOCK_STREAM, .ai_flags = flags }, *list = NULL;
+    const struct lookup_answer *a = &name->answer;
+    uint64_t now = reactor_now(name->resolver->reactor);
+    unsigned equal = 0, turn = name->turn++;
 
-    memset(a, 0, sizeof *a);
-    a->error = getaddrinfo(host, NULL, &hints, &list);
-    if (a->error)
+    *out = (struct lookup_answer){ .error = a->error };
+    while (equal < a->n && class_of(&a->addrs[equal]) == class_of(&a->addrs[0]))
+        equal++;
+    for (int resting = 0; resting < 2; resting++) {
+        struct addr some[LOOKUP_ADDRS_MAX];
+        unsigned n = 0;
+
+        for (unsigned i = 0; i < a->n; i++) {
+            unsigned at = i < equal ? (turn + i) % equal : i;
+
+            if ((name->rests[at] > now) == resting)
+                some[n++] = a->addrs[at];
+        }
+        if (n > 0)
+            append_alternating(out, some, n);
+    }
+}
+
+static unsigned find_address(const struct lookup_answer *in, const struct addr *a)
+{
+    unsigned i = 0;
+
+    while (i < in->n &&
+           (in->addrs[i].family != a->family || memcmp(in->addrs[i].ip, a->ip, sizeof a->ip) != 0))
+        i++;
+    return i;
+}
+
+/* Takes the answer of a look-up. After a failed one the addresses known before remain. */
+static void name_update(struct resolve_name *name)
+{
+    const struct lookup_answer *found = &name->lookup.answer;
+    uint64_t rests[LOOKUP_ADDRS_MAX] = { 0 };
+
+    if (found->error && name->answer.n > 0)
         return;
-    for (struct addrinfo *ai = list; ai && a->n < RESOLVE_ADDRS_MAX; ai = ai->ai_next) {
-        struct sockaddr_storage ss;
+    for (unsigned i = 0; i < found->n; i++) {
+        unsigned before = find_address(&name->answer, &found->addrs[i]);
 
-        if (ai->ai_family != AF_INET && ai->ai_family != AF_INET6)
-            continue;
-        memcpy(&ss, ai->ai_addr, ai->ai_addrlen);
-        addr_from_sockaddr(&a->addrs[a->n], &ss);
-        a->addrs[a->n++].port = port;
+        if (before < name->answer.n)
+            rests[i] = name->rests[before];
     }
-    freeaddrinfo(list);
-    if (a->n == 0)
-        a->error = EAI_NONAME;
-    else
-        interleave(a);
+    name->answer = *found;
+    memcpy(name->rests, rests, sizeof rests);
 }
 
-static void *thread_main(void *arg)
+/* Answers the queries of a name. It is busy until all callbacks have returned, so that none of them
+ * can evict it. */
+static void resolver_on_lookup(struct lookup *l)
 {
-    struct resolver *r = arg;
-
-    pthread_mutex_lock(&r->lock);
-    while (!r->quit) {
-        struct resolve_name *name = r->todo;
-
-        if (!name) {
-            pthread_cond_wait(&r->wake, &r->lock);
-            continue;
-        }
-        r->todo = name->todo;
-        r->working = true;
-        pthread_mutex_unlock(&r->lock);
-        look_up(&name->found, name->host, name->port, AI_ADDRCONFIG);
-        if (name->found.error == EAI_NONAME || name->found.error == EAI_ADDRFAMILY)
-            look_up(&name->found, name->host, name->port, 0);
-        pthread_mutex_lock(&r->lock);
-        r->working = false;
-        name->todo = r->finished;
-        r->finished = name;
-        if (write(r->done_pipe[1], "", 1) < 0) {
-            /* full: the loop has been told already */
-        }
-    }
-    pthread_mutex_unlock(&r->lock);
-    return NULL;
-}
-
-/* Tells everybody who waits. A name that was once known stays known when asking again fails. It counts as busy until all are told, so
- * that nobody's callback can evict it. */
-static void finish(struct resolver *r, struct resolve_name *name)
-{
+    struct resolve_name *name = container_of(l, struct resolve_name, lookup);
     struct resolve_query *q;
 
-    if (!name->found.error || name->answer.n == 0)
-        name->answer = name->found;
-    name->fresh_until = name->answer.error ? 0 : reactor_now(r->reactor) + FRESH_MS;
+    name_update(name);
+    name->fresh_until = name->answer.error ? 0 : reactor_now(name->resolver->reactor) + FRESH_MS;
     while ((q = name->waiting)) {
+        struct lookup_answer answer;
+
+        name_answer(name, &answer);
         resolver_cancel(q);
-        q->fn(q, &name->answer);
+        q->fn(q, &answer);
     }
     name->busy = false;
-}
-
-static void on_done(struct watch *w)
-{
-    struct resolver *r = container_of(w, struct resolver, done);
-    struct resolve_name *name;
-    char bytes[64];
-
-    while (read(w->fd, bytes, sizeof bytes) > 0)
-        ;
-    w->ready &= (uint8_t)~READY_READ;
-    pthread_mutex_lock(&r->lock);
-    name = r->finished;
-    r->finished = NULL;
-    pthread_mutex_unlock(&r->lock);
-    while (name) {
-        struct resolve_name *next = name->todo;
-
-        finish(r, name);
-        name = next;
-    }
 }
 
 int resolver_make(struct resolver **out, struct reactor *reactor)
@@ -163,55 +156,18 @@ int resolver_make(struct resolver **out, struct reactor *reactor)
     if (!r)
         return -ENOMEM;
     r->reactor = reactor;
-    r->done = (struct watch){ .fd = -1, .fn = on_done };
-    if (pipe(r->done_pipe)) {
-        err = -errno;
-        free(r);
-        return err;
-    }
-    for (int i = 0; i < 2; i++) {
-        fcntl(r->done_pipe[i], F_SETFL, O_NONBLOCK);
-        fcntl(r->done_pipe[i], F_SETFD, FD_CLOEXEC);
-    }
-    err = reactor_add(reactor, &r->done, r->done_pipe[0], false);
+    err = lookups_make(&r->lookups, reactor, resolver_on_lookup);
     if (err) {
-        close(r->done_pipe[0]);
-        close(r->done_pipe[1]);
         free(r);
         return err;
     }
-    reactor_want(reactor, &r->done, READY_READ);
-    pthread_mutex_init(&r->lock, NULL);
-    pthread_cond_init(&r->wake, NULL);
     *out = r;
     return 0;
 }
 
-/* Ends the thread. Returns false if it sits in getaddrinfo, where it may stay for many seconds: it is not waited for then. */
-static bool end_thread(struct resolver *r)
-{
-    bool working;
-
-    if (!r->started)
-        return true;
-    pthread_mutex_lock(&r->lock);
-    r->quit = true;
-    working = r->working;
-    pthread_cond_signal(&r->wake);
-    pthread_mutex_unlock(&r->lock);
-    if (working)
-        pthread_detach(r->thread);
-    else
-        pthread_join(r->thread, NULL);
-    return !working;
-}
-
 void resolver_free(struct resolver *r)
 {
-    if (!r)
-        return;
-    reactor_remove(r->reactor, &r->done);
-    if (!end_thread(r))
+    if (!r || !lookups_free(r->lookups))
         return;
     while (r->names) {
         struct resolve_name *name = r->names;
@@ -219,29 +175,10 @@ void resolver_free(struct resolver *r)
         r->names = name->next;
         free(name);
     }
-    close(r->done_pipe[0]);
-    close(r->done_pipe[1]);
-    pthread_cond_destroy(&r->wake);
-    pthread_mutex_destroy(&r->lock);
     free(r);
 }
 
-static int start_thread(struct resolver *r)
-{
-    pthread_attr_t attr;
-    int err;
-
-    if (r->started)
-        return 0;
-    pthread_attr_init(&attr);
-    pthread_attr_setstacksize(&attr, STACK_SIZE);
-    err = pthread_create(&r->thread, &attr, thread_main, r);
-    pthread_attr_destroy(&attr);
-    r->started = err == 0;
-    return err == EAGAIN ? -ENOMEM : -err;      /* -EAGAIN is what is said of a look-up under way */
-}
-
-/* Drops the name that was asked for longest ago and that nobody waits for, if there are too many. */
+/* If there are too many names, frees the one that is not busy and was asked for longest ago. */
 static void evict(struct resolver *r)
 {
     struct resolve_name **victim = NULL;
@@ -258,50 +195,44 @@ static void evict(struct resolver *r)
     }
 }
 
-/* The cache's entry, moved to the front, or a new one; NULL if there is no memory. */
+/* Where the list names host and port: a pointer to NULL if it does not. */
+static struct resolve_name **find_name(struct resolver *r, const char *host, uint16_t port)
+{
+    struct resolve_name **at = &r->names;
+
+    while (*at && ((*at)->lookup.port != port || strcmp((*at)->host, host) != 0))
+        at = &(*at)->next;
+    return at;
+}
+
+/* The name of that host and port, made if it is new, at the front of the list. NULL: no memory. */
 static struct resolve_name *name_of(struct resolver *r, const char *host, uint16_t port)
 {
+    struct resolve_name **at = find_name(r, host, port), *name = *at;
     size_t n = strlen(host) + 1;
-    struct resolve_name *name;
 
-    for (struct resolve_name **at = &r->names; (name = *at); at = &name->next) {
-        if (name->port == port && strcmp(name->host, host) == 0) {
-            *at = name->next;
-            name->next = r->names;
-            r->names = name;
-            return name;
-        }
+    if (name) {
+        *at = name->next;
+    } else {
+        evict(r);
+        name = calloc(1, sizeof *name + n);
+        if (!name)
+            return NULL;
+        memcpy(name->host, host, n);
+        name->resolver = r;
+        name->lookup.host = name->host;
+        name->lookup.port = port;
     }
-    evict(r);
-    name = calloc(1, sizeof *name + n);
-    if (!name)
-        return NULL;
-    memcpy(name->host, host, n);
-    name->port = port;
     name->next = r->names;
     r->names = name;
     return name;
 }
 
-static int ask_thread(struct resolver *r, struct resolve_name *name)
-{
-    int err = start_thread(r);
-
-    if (err)
-        return err;
-    name->busy = true;
-    pthread_mutex_lock(&r->lock);
-    name->todo = r->todo;
-    r->todo = name;
-    pthread_cond_signal(&r->wake);
-    pthread_mutex_unlock(&r->lock);
-    return 0;
-}
-
-int resolver_ask(struct resolver *r, struct resolve_query *q, const char *host, uint16_t port, struct resolve_answer *now)
+int resolver_ask(struct resolver *r, struct resolve_query *q, const char *host, uint16_t port,
+                 struct lookup_answer *now)
 {
     struct resolve_name *name;
-    int err;
+    int err = 0;
 
     q->name = NULL;
     memset(now, 0, sizeof *now);
@@ -314,12 +245,14 @@ int resolver_ask(struct resolver *r, struct resolve_query *q, const char *host, 
     if (!name)
         return -ENOMEM;
     if (name->answer.n > 0 && reactor_now(r->reactor) < name->fresh_until) {
-        *now = name->answer;
+        name_answer(name, now);
         return 0;
     }
-    err = name->busy ? 0 : ask_thread(r, name);
+    if (!name->busy)
+        err = lookup_start(r->lookups, &name->lookup);
     if (err)
         return err;
+    name->busy = true;
     q->name = name;
     q->prev = NULL;
     q->next = name->waiting;
@@ -337,4 +270,13 @@ void resolver_cancel(struct resolve_query *q)
     if (q->next)
         q->next->prev = q->prev;
     q->name = NULL;
+}
+
+void resolver_failed(struct resolver *r, const char *host, const struct addr *a)
+{
+    struct resolve_name *name = *find_name(r, host, a->port);
+    unsigned i = name ? find_address(&name->answer, a) : 0;
+
+    if (name && i < name->answer.n)
+        name->rests[i] = reactor_now(r->reactor) + REST_MS;
 }

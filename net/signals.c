@@ -1,32 +1,27 @@
-/* The handler, the pipe behind it, and the watch at its other end.
- * Knows nothing of what a signal asks for.
- * The interface is net/signals.h. */
+/* The handler, its pipe, and the watch that reads it. */
 #include "net/signals.h"
+#include "base/fd.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <signal.h>
 #include <unistd.h>
 
-/* Handlers have no argument of their own. */
+/* A handler gets no argument but the number. */
 static volatile sig_atomic_t pipe_end = -1;
 
-static void on_signal(int number)
+static void signals_handler(int number)
 {
     int saved = errno;
-    char byte = (char)number;
 
-    if (write(pipe_end, &byte, 1) < 0) {
-        /* full: the loop has enough to do already */
-    }
+    fd_wake(pipe_end, (char)number);
     errno = saved;
 }
 
-static void on_ready(struct watch *w)
+static void signals_on_ready(struct watch *w)
 {
     struct signals *s = container_of(w, struct signals, watch);
     char bytes[64];
-    ssize_t n = read(w->fd, bytes, sizeof bytes);
+    ssize_t n = fd_woken(w->fd, bytes, sizeof bytes);
 
     if (n < (ssize_t)sizeof bytes)
         w->ready &= (uint8_t)~READY_READ;
@@ -36,18 +31,14 @@ static void on_ready(struct watch *w)
 
 int signals_open(struct signals *s, struct reactor *r, const int *numbers)
 {
-    struct sigaction action = { .sa_handler = on_signal, .sa_flags = SA_RESTART };
-    int fds[2], err;
+    struct sigaction action = { .sa_handler = signals_handler, .sa_flags = SA_RESTART };
+    int fds[2], err = fd_pipe(fds);
 
     s->reactor = r;
-    s->watch = (struct watch){ .fd = -1, .fn = on_ready };
-    if (pipe(fds))
-        return -errno;
-    for (int i = 0; i < 2; i++) {
-        fcntl(fds[i], F_SETFL, O_NONBLOCK);
-        fcntl(fds[i], F_SETFD, FD_CLOEXEC);
-    }
-    err = reactor_add(r, &s->watch, fds[0], false);
+    s->watch = (struct watch){ .fd = -1, .fn = signals_on_ready };
+    if (err)
+        return err;
+    err = reactor_add(r, &s->watch, fds[0]);
     if (err) {
         close(fds[0]);
         close(fds[1]);

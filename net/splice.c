@@ -1,7 +1,6 @@
-/* splice(2), and a list of pipes to do it with.
- * Knows nothing of what the bytes are.
- * The interface is net/splice.h. */
+/* splice(2), and a list of pipes for it. */
 #include "net/splice.h"
+#include "base/fd.h"
 
 #include <errno.h>
 
@@ -11,13 +10,14 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-#define PIPES_MAX 128                   /* in all: each takes two descriptors */
-#define PIPES_PAUSE 1000                /* when the system has none, so many are not asked for */
+#define PIPES_MAX 128    /* of a worker; each takes two descriptors */
+#define PIPES_PAUSE 1000 /* requests refused after the system has refused one */
 
-/* A user who has many pipes already gets small ones (pipe(7), pipe-user-pages-soft), which cost more than they save. */
+/* A user with many pipes gets small ones (pipe(7), pipe-user-pages-soft), which cost more than they
+ * save. */
 static int open_pipe(int fds[2])
 {
-    if (pipe2(fds, O_NONBLOCK | O_CLOEXEC))
+    if (fd_pipe(fds))
         return -1;
     if (fcntl(fds[1], F_SETPIPE_SZ, SPLICE_MAX) >= 0 || fcntl(fds[1], F_GETPIPE_SZ) >= SPLICE_LEAST)
         return 0;
@@ -28,10 +28,10 @@ static int open_pipe(int fds[2])
 
 struct pipe_pair *pipes_get(struct pipes *p)
 {
-    struct pipe_pair *pair = p->ready;
+    struct pipe_pair *pair = p->empty;
 
     if (pair) {
-        p->ready = pair->next;
+        p->empty = pair->next;
         return pair;
     }
     if (p->pause > 0) {
@@ -62,16 +62,16 @@ void pipes_put(struct pipes *p, struct pipe_pair *pair)
         pair_free(p, pair);
         return;
     }
-    pair->next = p->ready;
-    p->ready = pair;
+    pair->next = p->empty;
+    p->empty = pair;
 }
 
 void pipes_free(struct pipes *p)
 {
-    while (p->ready) {
-        struct pipe_pair *pair = p->ready;
+    while (p->empty) {
+        struct pipe_pair *pair = p->empty;
 
-        p->ready = pair->next;
+        p->empty = pair->next;
         pair_free(p, pair);
     }
 }
@@ -81,7 +81,8 @@ ssize_t splice_in(struct pipe_pair *pair, int fd, size_t max)
     ssize_t n;
 
     do
-        n = splice(fd, NULL, pair->fds[1], NULL, max < SPLICE_MAX ? max : SPLICE_MAX, SPLICE_F_NONBLOCK | SPLICE_F_MOVE);
+        n = splice(fd, NULL, pair->fds[1], NULL, max < SPLICE_MAX ? max : SPLICE_MAX,
+                   SPLICE_F_NONBLOCK | SPLICE_F_MOVE);
     while (n < 0 && errno == EINTR);
     if (n < 0)
         return -errno;

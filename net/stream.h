@@ -1,6 +1,6 @@
-/* A stream of bytes to a peer: tcp, and what stands on top of it (a tunnel, tls), all with the same few functions.
- * Knows no HTTP. Only who dials knows how a stream is stacked; everybody else reads and writes the top one.
- * The bottom is net/tcp.h; bytes that the peer would not take are kept in net/outq.h. */
+/* A stream of bytes to a peer: tcp, and the layers above it (tunnel, tls) behind one interface. The
+ * dialler alone knows how layers are stacked; all others use the top one. The bottom is net/tcp.h;
+ * output that the peer does not take yet waits in net/outq.h. */
 #ifndef NET_STREAM_H
 #define NET_STREAM_H
 
@@ -12,21 +12,25 @@
 struct stream;
 
 struct stream_ops {
-    /* Goes on with opening (a handshake): 0 when open, -EAGAIN while it takes more events, another negative errno when it
-     * failed; then stream_why tells. -ECONNABORTED: the next connection may fare better, because something was learnt from this one. */
+    /* Continues opening (a handshake). Returns 0 once open, -EAGAIN while it waits for events, or
+     * another negative errno, which stream_why explains. -ECONNABORTED: a second connection may
+     * succeed, because this one has shown what the peer does not support. */
     int (*open)(struct stream *s);
-    /* Reads up to n bytes. Returns the count, 0 at the peer's clean end, -EAGAIN, or a negative errno; -EPROTO where the end was cut off (truncation). */
+    /* Reads up to n bytes. Returns the count, 0 at a clean end, -EAGAIN, or a negative errno;
+     * -EPROTO for an end that may be a truncation. */
     ssize_t (*read)(struct stream *s, void *buf, size_t n);
-    /* True if read may have something without waiting for an event. */
+    /* True if read may return bytes before the next event. */
     bool (*pending)(const struct stream *s);
-    /* Writes what the peer takes of iov. Returns the count (> 0), -EAGAIN, or a negative errno. After -EAGAIN or a short count the next
-     * call must begin with the same bytes. */
+    /* Writes as much of iov as the peer takes. Returns the count (> 0), -EAGAIN, or a negative
+     * errno. After -EAGAIN or a short count the next call must begin with the same bytes. */
     ssize_t (*write)(struct stream *s, const struct iovec *iov, int n);
-    /* Sets what the owner waits for (READY_*); each layer passes on what that means for the one below. */
+    /* Sets the events that the owner waits for (READY_*). Each layer translates them for the one
+     * below. */
     void (*want)(struct stream *s, unsigned mask);
-    /* Says goodbye where the protocol has a word for it, frees what the layer holds and then the layers below; the descriptor is closed. */
+    /* Announces the end where the protocol can, frees this layer and those below, and closes the
+     * descriptor. */
     void (*close)(struct stream *s);
-    /* One sentence about the last failure, or NULL. It lives as long as the stream. */
+    /* One sentence about the last failure, valid as long as the stream, or NULL. */
     const char *(*why)(const struct stream *s);
 };
 

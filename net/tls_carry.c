@@ -1,7 +1,5 @@
-/* Ciphertext between the library and the stream below, in as few calls as there can be: one read for many records, one write for
- * many.
- * Knows neither records nor the library.
- * The interface is net/tls_inside.h, the user net/tls.c. */
+/* Ciphertext between the library and the stream below in few calls: one read for many records, one
+ * write for many. */
 #include "net/tls_inside.h"
 
 #include <errno.h>
@@ -33,7 +31,8 @@ void tls_carry_end(struct tls_carrier *k, struct tls_context *c)
     k->scratch = NULL;
 }
 
-static ssize_t fill(struct tls_carrier *k, size_t max)
+/* Reads up to max bytes from below into the empty input. Returns as stream_read. */
+static ssize_t carry_fill(struct tls_carrier *k, size_t max)
 {
     ssize_t got;
 
@@ -58,7 +57,7 @@ static ssize_t fill(struct tls_carrier *k, size_t max)
 ssize_t tls_carry_take(struct tls_carrier *k, unsigned char *to, size_t n, size_t read_max)
 {
     if (k->in_n == 0) {
-        ssize_t got = fill(k, read_max);
+        ssize_t got = carry_fill(k, read_max);
 
         if (got <= 0)
             return got;
@@ -87,7 +86,8 @@ bool tls_carry_has_room(const struct tls_carrier *k)
     return sizeof k->scratch->out - k->staged >= TLS_RECORD_MAX + TLS_EXPANSION_MAX;
 }
 
-static int keep(struct tls_carrier *k, const unsigned char *p, size_t n)
+/* Appends n bytes to the kept output. Returns 0 or -ENOMEM. */
+static int carry_keep(struct tls_carrier *k, const unsigned char *p, size_t n)
 {
     unsigned char *all = malloc(k->out_n + n);
 
@@ -103,8 +103,8 @@ static int keep(struct tls_carrier *k, const unsigned char *p, size_t n)
     return 0;
 }
 
-/* Sends what it can of the *n bytes at *p, which are then what is left. */
-static int send_all(struct stream *below, unsigned char *p, uint32_t *at, uint32_t *n)
+/* Sends the *n bytes at p + *at as far as the stream below takes them, and advances both. */
+static int carry_send(struct stream *below, unsigned char *p, uint32_t *at, uint32_t *n)
 {
     while (*n > 0) {
         struct iovec iov = { p + *at, *n };
@@ -124,7 +124,7 @@ int tls_carry_send_kept(struct tls_carrier *k)
 
     if (err || k->out_n == 0)
         return err;
-    err = send_all(k->below, k->out_kept, &k->out_at, &k->out_n);
+    err = carry_send(k->below, k->out_kept, &k->out_at, &k->out_n);
     if (err == 0) {
         free(k->out_kept);
         k->out_kept = NULL;
@@ -141,8 +141,8 @@ int tls_carry_flush(struct tls_carrier *k)
     uint32_t at = 0;
 
     if (!err)
-        err = send_all(k->below, k->scratch->out, &at, &k->staged);
-    if (err == -EAGAIN && k->staged > 0 && keep(k, k->scratch->out + at, k->staged))
+        err = carry_send(k->below, k->scratch->out, &at, &k->staged);
+    if (err == -EAGAIN && k->staged > 0 && carry_keep(k, k->scratch->out + at, k->staged))
         err = -ENOMEM;
     k->staged = 0;
     if (err && err != -EAGAIN)

@@ -1,13 +1,8 @@
-/* What connections share: trusted certificates, the library's settings, randomness, sessions to resume, and room to work in.
- * Knows no streams and judges no certificate.
- * The interface is net/tls.h and net/tls_inside.h; the streams are net/tls.c. */
+/* Shared by connections: the library's settings, sessions to resume, and buffers. */
 #include "net/tls_inside.h"
 
 #include <mbedtls/ssl.h>
 #include <mbedtls/version.h>
-#if MBEDTLS_VERSION_NUMBER >= 0x03000000
-#include <psa/crypto.h>
-#endif
 
 #include <arpa/inet.h>
 #include <errno.h>
@@ -15,11 +10,9 @@
 #include <stdlib.h>
 #include <time.h>
 #include <unistd.h>
-#ifdef __APPLE__
-#include <sys/random.h>
-#endif
 
-/* A ticket may be renewed for ever; the certificate behind it is looked at again after this many seconds. */
+/* In seconds: after it a full handshake verifies the certificate again, even if tickets were
+ * renewed. */
 #define SESSION_MAX_AGE 3600
 
 #if defined(MBEDTLS_SSL_PROTO_TLS1_3) && MBEDTLS_VERSION_NUMBER >= 0x03000000
@@ -28,18 +21,9 @@ const char *const tls_versions = "TLS 1.2 and 1.3";
 const char *const tls_versions = "TLS 1.2";
 #endif
 
-static const char *const stores[] = {
-    "/etc/ssl/certs/ca-certificates.crt",
-    "/etc/ssl/cert.pem",
-    "/etc/pki/tls/certs/ca-bundle.crt",
-    "/etc/pki/ca-trust/extracted/pem/tls-ca-bundle.pem",
-    "/etc/ssl/ca-bundle.pem",
-    "/usr/local/etc/ssl/cert.pem",
-};
-
-/* Forward secrecy and authenticated encryption only (RFC 9325, 4.2): every server of the last ten years has one of these.
- * ChaCha20 goes first: the library computes it faster than AES even with the processor's help, and where there is none, without
- * tables that the cache betrays. */
+/* Forward secrecy and authenticated encryption only (RFC 9325, 4.2), which every server of the last
+ * ten years has. ChaCha20 is first: the library computes it faster than AES even with AES
+ * instructions, and where there are none, without table lookups that leak through cache timing. */
 static const int suites[] = {
 #if MBEDTLS_VERSION_NUMBER >= 0x03000000
     MBEDTLS_TLS1_3_CHACHA20_POLY1305_SHA256,
@@ -55,36 +39,34 @@ static const int suites[] = {
     0,
 };
 
-/* P-256 first: it is the group that the library computes fastest and that every server has; the library's own order begins with
- * the slowest. */
+/* P-256 is first: the library computes it fastest, and every server has it. The library's own order
+ * begins with the slowest. */
 #if MBEDTLS_VERSION_NUMBER >= 0x03000000
 static const uint16_t groups[] = {
-    MBEDTLS_SSL_IANA_TLS_GROUP_SECP256R1,
-    MBEDTLS_SSL_IANA_TLS_GROUP_X25519,
-    MBEDTLS_SSL_IANA_TLS_GROUP_SECP384R1,
-    MBEDTLS_SSL_IANA_TLS_GROUP_SECP521R1,
+    MBEDTLS_SSL_IANA_TLS_GROUP_SECP256R1, MBEDTLS_SSL_IANA_TLS_GROUP_X25519,
+    MBEDTLS_SSL_IANA_TLS_GROUP_SECP384R1, MBEDTLS_SSL_IANA_TLS_GROUP_SECP521R1,
     MBEDTLS_SSL_IANA_TLS_GROUP_NONE,
 };
 #else
 static const mbedtls_ecp_group_id groups[] = {
-    MBEDTLS_ECP_DP_SECP256R1,
-    MBEDTLS_ECP_DP_CURVE25519,
-    MBEDTLS_ECP_DP_SECP384R1,
-    MBEDTLS_ECP_DP_SECP521R1,
-    MBEDTLS_ECP_DP_NONE,
+    MBEDTLS_ECP_DP_SECP256R1, MBEDTLS_ECP_DP_CURVE25519, MBEDTLS_ECP_DP_SECP384R1,
+    MBEDTLS_ECP_DP_SECP521R1, MBEDTLS_ECP_DP_NONE,
 };
 #endif
 
-/* Signatures (RFC 8446, 4.2.3). RSA-PSS comes last and may be left out: see learn in net/tls.c. */
+/* Signatures (RFC 8446, 4.2.3). RSA-PSS is last and may be left out: see learn_no_pss. */
 #if MBEDTLS_VERSION_NUMBER >= 0x03000000
-#define OLDER_SIGNATURES                                                                                                    \
-    MBEDTLS_TLS1_3_SIG_ECDSA_SECP256R1_SHA256, MBEDTLS_TLS1_3_SIG_ECDSA_SECP384R1_SHA384,                                   \
-    MBEDTLS_TLS1_3_SIG_ECDSA_SECP521R1_SHA512, MBEDTLS_TLS1_3_SIG_RSA_PKCS1_SHA256, MBEDTLS_TLS1_3_SIG_RSA_PKCS1_SHA384,    \
-    MBEDTLS_TLS1_3_SIG_RSA_PKCS1_SHA512
+#define OLDER_SIGNATURES                                                                           \
+    MBEDTLS_TLS1_3_SIG_ECDSA_SECP256R1_SHA256, MBEDTLS_TLS1_3_SIG_ECDSA_SECP384R1_SHA384,          \
+        MBEDTLS_TLS1_3_SIG_ECDSA_SECP521R1_SHA512, MBEDTLS_TLS1_3_SIG_RSA_PKCS1_SHA256,            \
+        MBEDTLS_TLS1_3_SIG_RSA_PKCS1_SHA384, MBEDTLS_TLS1_3_SIG_RSA_PKCS1_SHA512
 static const uint16_t signatures_no_pss[] = { OLDER_SIGNATURES, MBEDTLS_TLS1_3_SIG_NONE };
 static const uint16_t signatures[] = {
-    OLDER_SIGNATURES, MBEDTLS_TLS1_3_SIG_RSA_PSS_RSAE_SHA256, MBEDTLS_TLS1_3_SIG_RSA_PSS_RSAE_SHA384,
-    MBEDTLS_TLS1_3_SIG_RSA_PSS_RSAE_SHA512, MBEDTLS_TLS1_3_SIG_NONE,
+    OLDER_SIGNATURES,
+    MBEDTLS_TLS1_3_SIG_RSA_PSS_RSAE_SHA256,
+    MBEDTLS_TLS1_3_SIG_RSA_PSS_RSAE_SHA384,
+    MBEDTLS_TLS1_3_SIG_RSA_PSS_RSAE_SHA512,
+    MBEDTLS_TLS1_3_SIG_NONE,
 };
 #endif
 
@@ -102,121 +84,50 @@ const char *tls_library(void)
     return text;
 }
 
-/* Randomness. Until 4.x the library asks us: the kernel is asked each time, because a generator of our own, seeded once, would
- * give the same keys to every process forked from here. What TLS 1.3 takes from the library's own generator has that weakness,
- * so a process that finds itself forked starts it anew; that generator is the process's, so this one variable is too. */
-#if MBEDTLS_VERSION_NUMBER >= 0x03000000
-static pid_t started_by;
-
-void tls_after_fork(void)
+int tls_configure(mbedtls_ssl_config *conf, bool server, bool pss)
 {
-    if (started_by == getpid())
-        return;
-    if (started_by != 0)
-        mbedtls_psa_crypto_free();
-    if (psa_crypto_init() == PSA_SUCCESS)
-        started_by = getpid();
-}
-#else
-void tls_after_fork(void)
-{
-}
-#endif
-
-#if MBEDTLS_VERSION_NUMBER < 0x04000000
-static int kernel_random(void *unused, unsigned char *to, size_t n)
-{
-    (void)unused;
-    while (n > 0) {
-        size_t now = n < 256 ? n : 256;
-
-        if (getentropy(to, now))
-            return MBEDTLS_ERR_SSL_INTERNAL_ERROR;
-        to += now;
-        n -= now;
-    }
-    return 0;
-}
-#endif
-
-/* Everything that is the same for all connections. */
-static int configure(struct tls_context *c, mbedtls_ssl_config *conf)
-{
-    int err = mbedtls_ssl_config_defaults(conf, MBEDTLS_SSL_IS_CLIENT, MBEDTLS_SSL_TRANSPORT_STREAM, MBEDTLS_SSL_PRESET_DEFAULT);
+    int err =
+        mbedtls_ssl_config_defaults(conf, server ? MBEDTLS_SSL_IS_SERVER : MBEDTLS_SSL_IS_CLIENT,
+                                    MBEDTLS_SSL_TRANSPORT_STREAM, MBEDTLS_SSL_PRESET_DEFAULT);
 
     if (err)
         return err;
-    mbedtls_ssl_conf_authmode(conf, c->verify ? MBEDTLS_SSL_VERIFY_REQUIRED : MBEDTLS_SSL_VERIFY_NONE);
-    mbedtls_ssl_conf_ca_chain(conf, c->trusted, NULL);
     mbedtls_ssl_conf_ciphersuites(conf, suites);
-    mbedtls_ssl_conf_session_tickets(conf, MBEDTLS_SSL_SESSION_TICKETS_ENABLED);
 #if defined(MBEDTLS_SSL_RENEGOTIATION)
     mbedtls_ssl_conf_renegotiation(conf, MBEDTLS_SSL_RENEGOTIATION_DISABLED);
 #endif
 #if MBEDTLS_VERSION_NUMBER < 0x04000000
-    mbedtls_ssl_conf_rng(conf, kernel_random, NULL);
+    mbedtls_ssl_conf_rng(conf, tls_random, NULL);
 #endif
 #if MBEDTLS_VERSION_NUMBER >= 0x03000000
     mbedtls_ssl_conf_min_tls_version(conf, MBEDTLS_SSL_VERSION_TLS1_2);
     mbedtls_ssl_conf_groups(conf, groups);
-    mbedtls_ssl_conf_sig_algs(conf, conf == c->config ? signatures : signatures_no_pss);
+    mbedtls_ssl_conf_sig_algs(conf, pss ? signatures : signatures_no_pss);
 #else
+    (void)pss;
     mbedtls_ssl_conf_min_version(conf, MBEDTLS_SSL_MAJOR_VERSION_3, MBEDTLS_SSL_MINOR_VERSION_3);
     mbedtls_ssl_conf_curves(conf, groups);
-#endif
-#if defined(MBEDTLS_SSL_TLS1_3_SIGNAL_NEW_SESSION_TICKETS_ENABLED)
-    mbedtls_ssl_conf_tls13_enable_signal_new_session_tickets(conf, MBEDTLS_SSL_TLS1_3_SIGNAL_NEW_SESSION_TICKETS_ENABLED);
 #endif
     return mbedtls_ssl_conf_alpn_protocols(conf, protocols);
 }
 
-/* Which file to read, and who named it; NULL if there is none. */
-static const char *find_store(const char *ca_file, const char **named_by)
+/* Sets everything that all connections of a client have in common. Returns 0 or the library's
+ * error. */
+static int configure(struct tls_context *c, mbedtls_ssl_config *conf)
 {
-    const char *env = getenv("SSL_CERT_FILE");
+    int err = tls_configure(conf, false, conf == c->config);
 
-    *named_by = "ca_file ";
-    if (ca_file && ca_file[0])
-        return ca_file;
-    *named_by = "SSL_CERT_FILE ";
-    if (env && env[0])
-        return env;
-    *named_by = "";
-    for (size_t i = 0; i < sizeof stores / sizeof *stores; i++)
-        if (access(stores[i], R_OK) == 0)
-            return stores[i];
-    return NULL;
-}
-
-static void say_none_found(char *why, size_t n)
-{
-    size_t at = (size_t)snprintf(why, n, "no CA certificates to verify the upstream with: neither ca_file nor SSL_CERT_FILE is set, "
-                                         "and there is none of");
-
-    for (size_t i = 0; i < sizeof stores / sizeof *stores && at < n; i++)
-        at += (size_t)snprintf(why + at, n - at, "%s %s", i ? "," : "", stores[i]);
-}
-
-static int load_store(struct tls_context *c, const char *ca_file, char *why, size_t why_n)
-{
-    const char *named_by, *file = find_store(ca_file, &named_by);
-    int err;
-
-    if (!file) {
-        say_none_found(why, why_n);
-        return -EINVAL;
-    }
-    if (access(file, R_OK)) {
-        snprintf(why, why_n, "cannot read the CA certificates in %s%s: %s", named_by, file, strerror(errno));
-        return -EINVAL;
-    }
-    err = mbedtls_x509_crt_parse_file(c->trusted, file);
-    if (err < 0 || c->trusted->raw.p == NULL) {
-        snprintf(why, why_n, "there is no CA certificate in %s%s that can be read (%d)", named_by, file, err);
-        return -EINVAL;
-    }
-    c->store = strdup(file);
-    return c->store ? 0 : -ENOMEM;
+    if (err)
+        return err;
+    mbedtls_ssl_conf_authmode(conf,
+                              c->verify ? MBEDTLS_SSL_VERIFY_REQUIRED : MBEDTLS_SSL_VERIFY_NONE);
+    mbedtls_ssl_conf_ca_chain(conf, c->trusted, NULL);
+    mbedtls_ssl_conf_session_tickets(conf, MBEDTLS_SSL_SESSION_TICKETS_ENABLED);
+#if defined(MBEDTLS_SSL_TLS1_3_SIGNAL_NEW_SESSION_TICKETS_ENABLED)
+    mbedtls_ssl_conf_tls13_enable_signal_new_session_tickets(
+        conf, MBEDTLS_SSL_TLS1_3_SIGNAL_NEW_SESSION_TICKETS_ENABLED);
+#endif
+    return 0;
 }
 
 int tls_context_make(struct tls_context **out, const struct tls_options *o, char *why, size_t why_n)
@@ -228,6 +139,7 @@ int tls_context_make(struct tls_context **out, const struct tls_options *o, char
     snprintf(why, why_n, "out of memory");
     if (!c)
         return -ENOMEM;
+    c->refs = 1;
     c->verify = o->verify;
     c->config = calloc(1, sizeof *c->config);
     c->config_no_pss = calloc(1, sizeof *c->config_no_pss);
@@ -237,8 +149,12 @@ int tls_context_make(struct tls_context **out, const struct tls_options *o, char
     mbedtls_ssl_config_init(c->config);
     mbedtls_ssl_config_init(c->config_no_pss);
     mbedtls_x509_crt_init(c->trusted);
-    tls_after_fork();
-    err = c->verify ? load_store(c, o->ca_file, why, why_n) : 0;
+    if (tls_after_fork()) {
+        snprintf(why, why_n, "the TLS library finds no random numbers");
+        err = -EIO;
+        goto fail;
+    }
+    err = c->verify ? tls_store_load(c, o, why, why_n) : 0;
     if (err)
         goto fail;
     err = configure(c, c->config);
@@ -270,9 +186,15 @@ static void free_config(mbedtls_ssl_config *conf)
     free(conf);
 }
 
+struct tls_context *tls_context_hold(struct tls_context *c)
+{
+    c->refs++;
+    return c;
+}
+
 void tls_context_free(struct tls_context *c)
 {
-    if (!c)
+    if (!c || --c->refs > 0)
         return;
     while (c->peers) {
         struct tls_peer *p = c->peers;
@@ -291,6 +213,7 @@ void tls_context_free(struct tls_context *c)
         tls_room_free(&c->spare[--c->n_spare]);
     free_config(c->config);
     free_config(c->config_no_pss);
+    tls_pairs_free(c);
     if (c->trusted)
         mbedtls_x509_crt_free(c->trusted);
     free(c->trusted);
@@ -318,7 +241,8 @@ static struct tls_peer *peer_make(const char *host, size_t n)
     return p;
 }
 
-/* A dot at the end of a name is the resolver's business; certificates and server_name do without it (RFC 6066, 3). */
+/* A dot at the end of a name is for the resolver; certificates and server_name have none
+ * (RFC 6066, 3). */
 struct tls_peer *tls_peer_get(struct tls_context *c, const char *host)
 {
     size_t n = strlen(host);
@@ -368,7 +292,7 @@ void tls_session_keep(struct tls_peer *p, const struct mbedtls_ssl_context *ssl)
     p->session_there = true;
 }
 
-/* With TLS 1.3 the session is worth nothing before a ticket has come. */
+/* A session of TLS 1.3 cannot be resumed before a ticket has come. */
 void tls_session_opened(struct tls_peer *p, const struct mbedtls_ssl_context *ssl, bool verified)
 {
     if (!verified)

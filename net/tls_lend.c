@@ -1,8 +1,9 @@
-/* The library keeps room for one record each way, 33 KiB as it is commonly built, with every connection; here a connection has
- * it only during a call, and while a record has come in part. What is lent is warm in the cache, too.
- * Knows the library from inside, and so only those versions whose inside it knows; with others, or where the library gives rooms
- * of different sizes to different connections, each keeps its own.
- * The interface is net/tls_inside.h, the user net/tls.c. */
+/* Record buffers lent to connections for the time of a call. The library keeps 33 KiB of them in
+ * each connection; here one keeps them between calls only while a record has come in part, and
+ * borrowed ones are in the processor's cache.
+ *
+ * This depends on the inside of the library. With a version that is not listed here, or one that
+ * gives connections buffers of different sizes, each connection keeps its own. */
 #define MBEDTLS_ALLOW_PRIVATE_ACCESS
 #include "net/tls_inside.h"
 
@@ -14,16 +15,19 @@
 
 #define VERSION_IN(from, to) (MBEDTLS_VERSION_NUMBER >= (from) && MBEDTLS_VERSION_NUMBER < (to))
 
-#if !defined(MBEDTLS_SSL_VARIABLE_BUFFER_LENGTH) && (VERSION_IN(0x021C0000, 0x03000000) || VERSION_IN(0x03060000, 0x04000000))
+#if !defined(MBEDTLS_SSL_VARIABLE_BUFFER_LENGTH) &&                                                \
+    (VERSION_IN(0x021C0000, 0x03000000) || VERSION_IN(0x03060000, 0x04000000))
 
-#define COUNTER 8                       /* the number of the next record, in front of the record's own place */
+#define COUNTER 8 /* the sequence number in front of each buffer's record */
 
-/* True if nothing is in either room but the counters. */
+/* True if the buffers hold nothing but the sequence numbers. */
 static bool is_between_records(const mbedtls_ssl_context *ssl)
 {
-    return ssl->state == MBEDTLS_SSL_HANDSHAKE_OVER && !ssl->in_offt && ssl->in_left == 0 && ssl->in_msglen == 0 &&
-           ssl->in_hslen == 0 && !ssl->keep_current_message && ssl->out_left == 0 && ssl->in_hdr == ssl->in_buf + COUNTER &&
-           ssl->out_hdr == ssl->out_buf + COUNTER && ssl->in_ctr == ssl->in_buf && ssl->out_ctr == ssl->out_buf;
+    return ssl->state == MBEDTLS_SSL_HANDSHAKE_OVER && !ssl->in_offt && ssl->in_left == 0 &&
+        ssl->in_msglen == 0 && ssl->in_hslen == 0 && !ssl->keep_current_message &&
+        ssl->out_left == 0 && ssl->in_hdr == ssl->in_buf + COUNTER &&
+        ssl->out_hdr == ssl->out_buf + COUNTER && ssl->in_ctr == ssl->in_buf &&
+        ssl->out_ctr == ssl->out_buf;
 }
 
 static void shift(unsigned char **p, uintptr_t by)
@@ -31,7 +35,7 @@ static void shift(unsigned char **p, uintptr_t by)
     *p = (unsigned char *)((uintptr_t)*p + by);
 }
 
-/* While the room is elsewhere, what pointed into it holds the distance from its start. */
+/* While the buffers are lent, the pointers into them hold the distance from their start. */
 static void shift_all(mbedtls_ssl_context *ssl, uintptr_t in, uintptr_t out)
 {
     shift(&ssl->in_ctr, in);
@@ -58,14 +62,17 @@ static struct tls_room take_out(mbedtls_ssl_context *ssl)
     return r;
 }
 
+/* The library's own size of a buffer is a little more than that of a record. */
 void tls_room_free(struct tls_room *r)
 {
+    wipe(r->in, MBEDTLS_SSL_IN_CONTENT_LEN);
+    wipe(r->out, MBEDTLS_SSL_OUT_CONTENT_LEN);
     mbedtls_free(r->in);
     mbedtls_free(r->out);
     *r = (struct tls_room){ 0 };
 }
 
-/* Room as the library itself makes it: how much that is, it does not say. */
+/* Makes buffers by way of the library, which does not tell their size. Returns 0 or -ENOMEM. */
 static int make_room(struct tls_context *c, struct tls_room *r)
 {
     mbedtls_ssl_context ssl;
@@ -79,7 +86,8 @@ static int make_room(struct tls_context *c, struct tls_room *r)
     return err ? -ENOMEM : 0;
 }
 
-void tls_give_back(struct tls_context *c, struct mbedtls_ssl_context *ssl, struct tls_counters *kept)
+void tls_give_back(struct tls_context *c, struct mbedtls_ssl_context *ssl,
+                   struct tls_counters *kept)
 {
     struct tls_room r;
 
@@ -122,7 +130,8 @@ void tls_room_free(struct tls_room *r)
     (void)r;
 }
 
-void tls_give_back(struct tls_context *c, struct mbedtls_ssl_context *ssl, struct tls_counters *kept)
+void tls_give_back(struct tls_context *c, struct mbedtls_ssl_context *ssl,
+                   struct tls_counters *kept)
 {
     (void)c;
     (void)ssl;

@@ -1,7 +1,6 @@
-/* Carrying a dialogue over the stream below, and stepping aside afterwards.
- * Knows no proxy's language.
- * The interface is net/tunnel.h. */
+/* Carrying a dialogue over the stream below, and stepping aside afterwards. */
 #include "net/tunnel.h"
+#include "base/kept.h"
 #include "net/inbuf.h"
 
 #include <errno.h>
@@ -11,14 +10,14 @@
 #define READ_MAX 2048
 
 /* 1. talk is NULL once the tunnel is open.
- * 2. While talk->say is not empty, said bytes of it are out, and nothing is read. */
+ * 2. said bytes of talk->say have been written; nothing is read before all of them have. */
 struct tunnel {
     struct stream stream;
     struct stream *below;
     struct dialogue *talk;
     size_t said;
     struct inbuf in;
-    int error;                          /* for good */
+    int error; /* permanent */
 };
 
 static struct tunnel *tunnel_of(const struct stream *s)
@@ -26,21 +25,21 @@ static struct tunnel *tunnel_of(const struct stream *s)
     return container_of(s, struct tunnel, stream);
 }
 
-static int fail(struct tunnel *t, int err, const char *why)
+static int tunnel_fail(struct tunnel *t, int err, const char *why)
 {
     if (why)
         snprintf(t->talk->why, sizeof t->talk->why, "%s", why);
     return t->error = err;
 }
 
-static bool speaks(const struct tunnel *t)
+static bool tunnel_is_saying(const struct tunnel *t)
 {
     return t->said < t->talk->say.n;
 }
 
-static int speak(struct tunnel *t)
+static int tunnel_say(struct tunnel *t)
 {
-    while (speaks(t)) {
+    while (tunnel_is_saying(t)) {
         struct span rest = span_skip(t->talk->say, t->said);
         struct iovec iov = { (char *)rest.p, rest.n };
         ssize_t put = stream_write(t->below, &iov, 1);
@@ -48,30 +47,31 @@ static int speak(struct tunnel *t)
         if (put == -EAGAIN)
             return -EAGAIN;
         if (put < 0)
-            return fail(t, (int)put, "closed the connection before it was told where to lead");
+            return tunnel_fail(t, (int)put,
+                               "closed the connection before it was told where to lead");
         t->said += (size_t)put;
     }
     return 0;
 }
 
-/* Looks at what has come. Whoever speaks before it was spoken to is not who it should be: what waits behind the tunnel, be it TLS
- * or HTTP, waits for its client. */
-static int understand(struct tunnel *t)
+/* Parses what has come. Bytes after the last reply are an error: at the end of the tunnel is a
+ * server of TLS or HTTP, and there the client speaks first. */
+static int tunnel_parse(struct tunnel *t)
 {
     ssize_t used = t->talk->hear(t->talk, inbuf_span(&t->in));
 
     if (used == -EAGAIN)
         return 0;
     if (used < 0)
-        return fail(t, (int)used, NULL);
+        return tunnel_fail(t, (int)used, NULL);
     inbuf_drop(&t->in, (size_t)used);
     t->said = 0;
     if (t->in.end > 0)
-        return fail(t, -EPROTO, "sent more than the answer to what it was asked");
+        return tunnel_fail(t, -EPROTO, "sent more than the answer to what it was asked");
     return 0;
 }
 
-static int listen_once(struct tunnel *t)
+static int tunnel_hear(struct tunnel *t)
 {
     char buf[READ_MAX];
     ssize_t got = stream_pending(t->below) ? stream_read(t->below, buf, sizeof buf) : -EAGAIN;
@@ -79,13 +79,14 @@ static int listen_once(struct tunnel *t)
     if (got == -EAGAIN)
         return -EAGAIN;
     if (got <= 0)
-        return fail(t, got < 0 ? (int)got : -EPROTO, "closed the connection instead of opening a tunnel");
+        return tunnel_fail(t, got < 0 ? (int)got : -EPROTO,
+                           "closed the connection instead of opening a tunnel");
     if (inbuf_put(&t->in, (struct span){ buf, (size_t)got }))
-        return fail(t, -ENOMEM, "out of memory");
-    return understand(t);
+        return tunnel_fail(t, -ENOMEM, "out of memory");
+    return tunnel_parse(t);
 }
 
-static void end_talk(struct tunnel *t)
+static void tunnel_end_talk(struct tunnel *t)
 {
     inbuf_clear(&t->in);
     t->talk->free(t->talk);
@@ -98,9 +99,9 @@ static int tunnel_open(struct stream *s)
     int err = t->error;
 
     while (!err && t->talk && !t->talk->done)
-        err = speaks(t) ? speak(t) : listen_once(t);
+        err = tunnel_is_saying(t) ? tunnel_say(t) : tunnel_hear(t);
     if (!err && t->talk)
-        end_talk(t);
+        tunnel_end_talk(t);
     return err;
 }
 
@@ -124,7 +125,7 @@ static void tunnel_want(struct stream *s, unsigned mask)
     struct tunnel *t = tunnel_of(s);
 
     if (t->talk)
-        mask = (mask & READY_HUP) | (speaks(t) ? READY_WRITE : READY_READ);
+        mask = (mask & READY_HUP) | (tunnel_is_saying(t) ? READY_WRITE : READY_READ);
     stream_want(t->below, mask);
 }
 
@@ -134,7 +135,7 @@ static void tunnel_close(struct stream *s)
 
     stream_close(t->below);
     if (t->talk)
-        end_talk(t);
+        tunnel_end_talk(t);
     free(t);
 }
 
@@ -155,6 +156,7 @@ static const struct stream_ops tunnel_ops = {
     .why = tunnel_why,
 };
 
+KEPT_BEGIN /* by t->stream */
 int tunnel_stream_make(struct stream **out, struct stream *below, struct dialogue *talk)
 {
     struct tunnel *t = calloc(1, sizeof *t);
@@ -168,3 +170,4 @@ int tunnel_stream_make(struct stream **out, struct stream *below, struct dialogu
     *out = &t->stream;
     return 0;
 }
+KEPT_END

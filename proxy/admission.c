@@ -2,8 +2,37 @@
  * Knows nothing of keys.
  * The interface is proxy/admission.h. */
 #include "proxy/admission.h"
+#include "base/least.h"
 
-#define HOPS_MAX 32                     /* trusted proxies in a row */
+#define FILES_BESIDE 64 /* for listeners, the log, pipes, the resolver and libraries */
+#define REFUSED_MAX 128
+
+#define HOPS_MAX 32 /* trusted proxies in a row */
+
+static uint64_t upstream_connections(const struct conf *c)
+{
+    uint64_t sum = 0;
+
+    for (unsigned i = 0; i < c->n_upstreams; i++)
+        sum += c->upstreams[i].connection_limit;
+    return sum;
+}
+
+uint64_t admission_files(const struct conf *c)
+{
+    return FILES_BESIDE + REFUSED_MAX + (uint64_t)c->server.max_connections +
+        smaller(upstream_connections(c), c->server.max_connections);
+}
+
+struct client_limits admission_limits(const struct conf *c, uint64_t files)
+{
+    uint64_t refused = smaller(REFUSED_MAX, files / 16), upstream = upstream_connections(c);
+    uint64_t left = files - refused - smaller(FILES_BESIDE, files / 2);
+    uint64_t served = left / 2 > upstream ? left - upstream : left / 2;
+
+    served = smaller(served, c->server.max_connections);
+    return (struct client_limits){ served > 0 ? (unsigned)served : 1, (unsigned)refused };
+}
 
 bool admission_allows(const struct settings *s, const struct addr *a)
 {
@@ -27,7 +56,8 @@ static bool parse_element(struct addr *a, struct span e)
     return addr_parse(a, e);
 }
 
-/* The elements of all fields of the name are one list (RFC 9110, 5.3), of which the last HOPS_MAX are kept. Returns how many there were. */
+/* The elements of all fields of the name are one list (RFC 9110, 5.3), of which the last HOPS_MAX
+ * are kept. Returns how many there were. */
 static unsigned take_hops(const struct http_head *h, struct span hops[HOPS_MAX])
 {
     unsigned n = 0;
@@ -43,13 +73,15 @@ static unsigned take_hops(const struct http_head *h, struct span hops[HOPS_MAX])
     return n;
 }
 
-struct addr admission_client(const struct settings *s, const struct addr *peer, const struct http_head *h)
+struct addr admission_client(const struct settings *s, const struct addr *peer,
+                             const struct http_head *h)
 {
     struct span hops[HOPS_MAX];
     struct addr client = *peer, next;
     unsigned n = h && admission_trusts(s, peer) ? take_hops(h, hops) : 0;
 
-    for (unsigned left = n < HOPS_MAX ? n : HOPS_MAX; left > 0 && admission_trusts(s, &client); left--) {
+    for (unsigned left = n < HOPS_MAX ? n : HOPS_MAX; left > 0 && admission_trusts(s, &client);
+         left--) {
         if (!parse_element(&next, hops[--n % HOPS_MAX]))
             break;
         client = next;

@@ -1,26 +1,26 @@
-/* Keeping the beginning of a body in blocks, and putting it on a line when the exchange ends.
- * Knows no HTTP.
- * The interface is proxy/bodylog.h. */
+/* Keeping the beginning of a body in blocks, and putting it on a line when the exchange ends. */
 #include "proxy/bodylog.h"
-#include "proxy/exchange.h"
+#include "proxy/state.h"
 
 #include <stdlib.h>
 
 struct side {
     bool wanted;
     struct outq kept;
-    uint64_t bytes;                     /* of the whole body */
-    char coding[16];                    /* "": none */
+    uint64_t bytes;  /* of the whole body */
+    char coding[16]; /* "": none */
 };
 
 struct bodylog {
-    uint64_t keep;                      /* how much of a body is kept: more than is shown, so that no secret is cut in two and shown in part */
+    uint64_t keep; /* how much of a body is kept: more than is shown, so that no secret is cut in
+                      two and shown in part */
+    struct secrets *sent; /* see bodylog_begin; NULL: there is none */
     struct side sides[2];
 };
 
 static const char *const messages[] = { "request body", "answer body" };
 
-void bodylog_begin(struct client *c)
+void bodylog_begin(struct client *c, struct span sent)
 {
     const struct settings *s = c->x.settings;
     struct bodylog *b;
@@ -28,12 +28,16 @@ void bodylog_begin(struct client *c)
     if (!s->conf->log.requests && !s->conf->log.responses)
         return;
     b = calloc(1, sizeof *b);
+    if (b && sent.n > 0 && secrets_make_one(&b->sent, sent)) {
+        free(b);
+        b = NULL;
+    }
     c->x.bodylog = b;
     if (!b)
         return;
-    b->keep = s->conf->log.body_limit + secrets_longest(s->secrets);
+    b->keep = s->conf->log.body_limit + secrets_longest(s->secrets) + secrets_longest(b->sent);
     b->sides[BODYLOG_REQUEST].wanted = s->conf->log.requests;
-    b->sides[BODYLOG_ANSWER].wanted = s->conf->log.responses;
+    b->sides[BODYLOG_RESPONSE].wanted = s->conf->log.responses;
 }
 
 void bodylog_coded(struct client *c, enum bodylog_side which, struct span coding)
@@ -58,7 +62,18 @@ void bodylog_show(struct client *c, enum bodylog_side which, struct span data)
     if (data.n > b->keep - s->kept.bytes)
         data.n = (size_t)(b->keep - s->kept.bytes);
     if (outq_put(&s->kept, &c->worker->blocks, data))
-        s->wanted = false;              /* no memory for it: then there is no line either */
+        s->wanted = false; /* no memory for it: then there is no line either */
+}
+
+void bodylog_again(struct client *c)
+{
+    struct bodylog *b = c->x.bodylog;
+    struct side *s = b ? &b->sides[BODYLOG_REQUEST] : NULL;
+
+    if (!s)
+        return;
+    outq_clear(&s->kept, &c->worker->blocks);
+    s->bytes = 0;
 }
 
 static void write_line(struct client *c, enum bodylog_side which)
@@ -74,6 +89,7 @@ static void write_line(struct client *c, enum bodylog_side which)
     outq_copy(&s->kept, text);
     log_begin(l, LOG_INFO_LEVEL, messages[which]);
     log_mask_too(l, x->settings->secrets);
+    log_mask_too(l, x->bodylog->sent);
     log_field(l, "request_id", (struct span){ x->id, x->id_n });
     log_field(l, "client_request_id", (struct span){ x->client_id, x->client_id_n });
     log_number(l, "bytes", s->bytes);
@@ -81,6 +97,7 @@ static void write_line(struct client *c, enum bodylog_side which)
         log_field(l, "coding", span_of(s->coding));
     log_field(l, "cut", s->bytes > s->kept.bytes || s->bytes > limit ? SPAN("yes") : SPAN("no"));
     log_end_long(l, "body", (struct span){ text, s->kept.bytes }, (size_t)limit);
+    wipe(text, s->kept.bytes);
     free(text);
 }
 
@@ -95,6 +112,7 @@ void bodylog_end(struct client *c)
             write_line(c, (enum bodylog_side)i);
         outq_clear(&b->sides[i].kept, &c->worker->blocks);
     }
+    secrets_free(b->sent);
     free(b);
     c->x.bodylog = NULL;
 }

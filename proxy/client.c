@@ -1,88 +1,53 @@
-/* A client's connection: reading what comes, cutting it into requests, and ending it without losing the last words.
- * Knows nothing of what a request asks for: that begins in proxy/exchange.c.
- * The interface is proxy/client.h for the worker, proxy/exchange.h for the rooms beside it. */
+/* A client's connection: reading what comes, cutting it into requests, and ending it without losing
+ * the last words. What a request asks for begins in proxy/exchange.c. */
 #include "proxy/client.h"
-#include "net/proxy_protocol.h"
-#include "proxy/admission.h"
+#include "net/tls_server.h"
+#include "proxy/entry.h"
 #include "proxy/exchange.h"
+#include "proxy/request.h"
+#include "proxy/scrape.h"
 
 #include <errno.h>
 #include <stdlib.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
-#define READS_PER_TURN 4                /* of WORKER_READ_SIZE each, so that one fast stream starves nobody */
+/* Reads of WORKER_READ_SIZE each, so that one fast stream starves nobody. */
+#define READS_PER_TURN 4
 #define LINGER_MAX_MS 30000
-#define REFUSED_MAX 128                 /* how many clients beyond max_connections are told so, and how many are there that may not come in */
-
-void client_send(struct client *c, struct iovec *iov, int n)
-{
-    for (int i = 0; i < n; i++)
-        c->x.bytes_out += iov[i].iov_len;
-    if (c->broken || outq_send(&c->out, &c->worker->blocks, &c->tcp.stream, iov, n) == 0)
-        return;
-    c->broken = true;
-    if (c->x.ending == END_COMPLETE)
-        c->x.ending = END_CLIENT_GONE;
-}
 
 static void client_free(struct retired *r)
 {
     free(container_of(r, struct client, retired));
 }
 
-static bool owes_bytes(const struct client *c)
-{
-    return c->x.answer != ANSWER_DONE || c->out.bytes > 0;
-}
-
-/* An answer that ends with the connection looks complete when the connection ends: only a reset tells that it was cut. */
-static void tell_a_cut(struct client *c)
-{
-    struct linger at_once = { .l_onoff = 1, .l_linger = 0 };
-
-    if (c->x.answer_framing == HTTP_UNTIL_CLOSE && (c->x.cut || owes_bytes(c)))
-        setsockopt(c->tcp.watch.fd, SOL_SOCKET, SO_LINGER, &at_once, sizeof at_once);
-}
-
 static void client_close(struct client *c)
 {
+    struct linger at_once = { .l_onoff = 1, .l_linger = 0 };
     struct worker *w = c->worker;
 
-    tell_a_cut(c);
+    if (c->how == CLOSE_BY_RESET && !client_is_plain(c))
+        tls_accept_break(c->top);
+    if (c->how == CLOSE_BY_RESET)
+        setsockopt(c->tcp.watch.fd, SOL_SOCKET, SO_LINGER, &at_once, sizeof at_once);
     c->phase = CLIENT_GONE;
     timer_disarm(&c->timer);
-    stream_close(&c->tcp.stream);
+    stream_close(c->top);
     inbuf_clear(&c->in);
     outq_clear(&c->out, &w->blocks);
     *(c->prev ? &c->prev->next : &w->clients) = c->next;
     if (c->next)
         c->next->prev = c->prev;
-    w->n_clients--;
-    w->n_unwelcome -= c->unwelcome;
+    w->n_denied -= c->denied;
     reactor_retire(w->reactor, &c->retired, client_free);
-    worker_client_gone(w);
+    counter_add(&w->tally->clients, UINT64_MAX);
+    w->n_admins -= c->admin;
+    if (--w->n_clients == w->n_admins && w->draining)
+        reactor_stop(w->reactor);
 }
 
-/* All is sent. Where the client may still be sending, closing at once would answer it with a reset, and a reset throws away what it has
- * not read yet (RFC 9112, 9.6): so our side is shut first, and theirs read to its end. Not so where it has said that this was all, has nothing
- * more to lose, or is to see a reset. */
-static void finish_closing(struct client *c)
-{
-    const struct exchange *x = &c->x;
-    bool quiet = x->request == REQUEST_DONE && c->in.end == 0 && !stream_pending(&c->tcp.stream);
-
-    if ((x->cut && x->answer_framing == HTTP_UNTIL_CLOSE) || (quiet && (x->last || tcp_all_taken(&c->tcp)))) {
-        client_close(c);
-        return;
-    }
-    tcp_shutdown(&c->tcp);
-    inbuf_clear(&c->in);
-    c->phase = CLIENT_LINGER;
-    c->linger_until = reactor_now(c->worker->reactor) + LINGER_MAX_MS;
-}
-
-bool client_head_begun(const struct client *c)
+/* True if between requests something has come that is more than empty lines (RFC 9112, 2.2). */
+static bool head_begun(const struct client *c)
 {
     struct span in = inbuf_span(&c->in);
     size_t n = 0;
@@ -92,42 +57,53 @@ bool client_head_begun(const struct client *c)
     return c->phase == CLIENT_HEAD && n < in.n;
 }
 
-/* Ends what is to be ended: the exchange when both its directions are done, the connection after the last one. */
-static void advance(struct client *c)
+/* The last exchange has ended: closes the connection as that exchange decided. */
+static void client_finish(struct client *c)
 {
-    struct exchange *x = &c->x;
+    switch (c->how) {
+    case CLOSE_NOT:
+        c->phase = CLIENT_HEAD;
+        break;
+    case CLOSE_AT_ONCE:
+    case CLOSE_BY_RESET:
+        client_close(c);
+        break;
+    case CLOSE_ACKNOWLEDGED:
+    case CLOSE_LINGERING:
+        inbuf_clear(&c->in);
+        c->phase = CLIENT_LINGER;
+        c->linger_until = reactor_now(c->worker->reactor) + LINGER_MAX_MS;
+        break;
+    }
+}
+
+/* Ends what is to be ended: the exchange when both its directions are done, the connection after
+ * the last one. */
+static void client_advance(struct client *c)
+{
+    bool under_way = c->phase == CLIENT_EXCHANGE;
 
     if (c->phase == CLIENT_GONE)
         return;
     if (c->broken) {
-        if (c->phase == CLIENT_EXCHANGE) {
-            if (x->ending == END_COMPLETE && owes_bytes(c))
-                x->ending = END_CLIENT_GONE;
-            exchange_end(c);
-        }
+        if (under_way)
+            c->how = exchange_end(c);
         client_close(c);
-        return;
-    }
-    if (c->phase == CLIENT_EXCHANGE && !owes_bytes(c) && (x->request == REQUEST_DONE || x->close)) {
-        exchange_end(c);
+    } else if (under_way && exchange_is_over(c)) {
         c->served = true;
-        c->phase = x->close || c->worker->draining ? CLIENT_CLOSING : CLIENT_HEAD;
+        c->how = exchange_end(c);
+        client_finish(c);
     }
-    if (c->phase == CLIENT_CLOSING && c->out.bytes == 0)
-        finish_closing(c);
 }
 
 static bool takes_input(const struct client *c)
 {
-    const struct exchange *x = &c->x;
-
     switch (c->phase) {
-    case CLIENT_PREFACE:
-        return true;
     case CLIENT_HEAD:
         return c->out.bytes == 0;
     case CLIENT_EXCHANGE:
-        return x->request == REQUEST_DISCARD || (x->request == REQUEST_BODY && !x->attempt.deaf && attempt_backlog(&x->attempt) == 0);
+        return request_takes(c);
+    case CLIENT_PROXY_HEADER:
     case CLIENT_LINGER:
         return true;
     default:
@@ -135,77 +111,98 @@ static bool takes_input(const struct client *c)
     }
 }
 
-/* Takes the header in which a trusted proxy names the client; whoever is named is then looked at like one that came by himself. */
-static size_t take_preface(struct client *c, struct span in)
+/* True if the exchange goes on only when the client sends or takes bytes. */
+static bool waits_for_client(const struct client *c)
 {
-    char ip[ADDR_TEXT_MAX];
-    ssize_t n = proxy_protocol_parse(in, &c->peer);
-
-    if (n == -EAGAIN)
-        return 0;
-    if (n < 0) {
-        log_say(c->worker->log, LOG_WARNING_LEVEL, "the connection from %s has no PROXY header as it should, and is closed", addr_text(&c->peer, ip));
-        c->broken = true;
-        return in.n;
-    }
-    c->phase = CLIENT_HEAD;
-    return (size_t)n;
+    return request_takes(c) || c->out.bytes > 0;
 }
 
-/* Takes a head, if it is all there, and with it as much of what follows as belongs to it. Returns how many bytes were used. */
-static size_t take_head(struct client *c, struct span in)
+/* What the client's side waits for while an exchange is under way. */
+static struct timer_kind *exchange_interest(const struct client *c, unsigned *want)
+{
+    bool receiving = request_takes(c);
+
+    *want |= READY_HUP;
+    if (receiving)
+        *want |= READY_READ;
+    return receiving || c->out.bytes > 0 ? &c->x.settings->timeouts.body : exchange_look_kind(c);
+}
+
+/* Ends our side, once all of it is out. */
+static void client_shut(struct client *c)
+{
+    if (c->shut || (!client_is_plain(c) && tls_accept_end(c->top) == -EAGAIN))
+        return;
+    tcp_shutdown(&c->tcp);
+    c->shut = true;
+}
+
+/* Decides what the sockets and timers of c wait for. Called at the end of every callback. moved:
+ * MOVED_* or 0. */
+static void client_update_interest(struct client *c, unsigned moved)
 {
     struct worker *w = c->worker;
-    ssize_t n = http_request_parse(&w->head, in, w->settings->conf->server.max_header_size, c->head_seen);
+    struct timer_kind *kind = NULL;
+    unsigned want = c->out.bytes > 0 ? READY_WRITE : 0;
+    bool progress = moved & MOVED_CLIENT;
+
+    switch (c->phase) {
+    case CLIENT_PROXY_HEADER:
+    case CLIENT_HANDSHAKE:
+    case CLIENT_HEAD:
+        want |= c->out.bytes == 0 ? READY_READ : 0;
+        kind = c->denied                  ? &w->linger_kind
+            : head_begun(c) || !c->served ? &w->settings->timeouts.header
+                                          : &w->settings->timeouts.idle;
+        progress = false;
+        break;
+    case CLIENT_EXCHANGE:
+        kind = exchange_interest(c, &want);
+        if (kind == &c->x.settings->timeouts.ping)
+            progress = moved & MOVED_UPSTREAM;
+        exchange_update_interest(c, moved);
+        break;
+    case CLIENT_LINGER:
+        client_shut(c);
+        want = READY_READ;
+        kind = c->how == CLOSE_ACKNOWLEDGED ? &w->acknowledge_kind : &w->linger_kind;
+        progress &= reactor_now(w->reactor) < c->linger_until;
+        break;
+    case CLIENT_GONE:
+        return;
+    }
+    stream_want(c->top, want);
+    timer_follow(w->reactor, &c->timer, kind, progress);
+}
+
+/* Takes a head, if it is all there, and with it as much of what follows as belongs to it. Returns
+ * how many bytes were used. */
+static size_t take_head(struct client *c, struct span in)
+{
+    size_t max = (size_t)c->worker->settings->conf->server.max_header_size;
+    struct http_head *h = &c->worker->head;
+    ssize_t n = http_request_parse(h, in, max, c->head_seen);
 
     if (n == -EAGAIN) {
         c->head_seen = (uint32_t)in.n;
         return 0;
     }
     c->head_seen = 0;
+    c->phase = CLIENT_EXCHANGE;
     if (n < 0) {
-        exchange_refuse(c, &w->head, failure_of_status(w->head.fault->status), w->head.fault->why);
+        exchange_refuse(c, h, failure_of_status(h->fault->status), h->fault->why);
         c->x.bytes_in = in.n;
         return in.n;
     }
-    return (size_t)n + exchange_begin(c, (size_t)n, span_skip(in, (size_t)n));
+    return (size_t)n + exchange_begin(c, h, (size_t)n, span_skip(in, (size_t)n));
 }
 
-static size_t take(struct client *c, struct span in)
-{
-    switch (c->phase) {
-    case CLIENT_PREFACE:
-        return take_preface(c, in);
-    case CLIENT_HEAD:
-        return take_head(c, in);
-    case CLIENT_EXCHANGE:
-        return request_feed(c, in);
-    default:
-        return in.n;
-    }
-}
-
-/* Uses input for as long as there is some and somebody takes it. Returns how many bytes were used. */
-static size_t consume(struct client *c, struct span in)
-{
-    size_t used = 0;
-
-    while (used < in.n && takes_input(c)) {
-        size_t n = take(c, span_skip(in, used));
-
-        used += n;
-        advance(c);
-        if (n == 0)
-            break;
-    }
-    return used;
-}
-
-/* Takes fresh bytes, behind those that were kept; what cannot be used yet is kept. */
-static void input(struct client *c, struct span fresh)
+/* Takes fresh bytes, after those that were kept, for as long as they are taken; the rest is
+ * kept. */
+static void client_input(struct client *c, struct span fresh)
 {
     bool kept = c->in.end > 0;
-    size_t used;
+    size_t used = 0, n = 1;
 
     if (kept && inbuf_put(&c->in, fresh)) {
         c->broken = true;
@@ -213,7 +210,18 @@ static void input(struct client *c, struct span fresh)
     }
     if (kept)
         fresh = inbuf_span(&c->in);
-    used = consume(c, fresh);
+    while (n > 0 && used < fresh.n && takes_input(c)) {
+        struct span rest = span_skip(fresh, used);
+
+        if (c->phase == CLIENT_EXCHANGE)
+            n = exchange_feed(c, rest);
+        else if (c->phase == CLIENT_HEAD)
+            n = take_head(c, rest);
+        else
+            n = c->phase == CLIENT_PROXY_HEADER ? entry_take_proxy_header(c, rest) : rest.n;
+        used += n;
+        client_advance(c);
+    }
     if (c->phase == CLIENT_GONE || c->phase == CLIENT_LINGER)
         return;
     if (kept)
@@ -222,28 +230,71 @@ static void input(struct client *c, struct span fresh)
         c->broken = true;
 }
 
-/* Reads once, or has bytes passed on that nobody needs to see. Returns as stream_read does. */
-static ssize_t read_once(struct client *c)
+/* The end of every callback: goes on with what can go on, ends what is to be ended, and updates
+ * what is waited for. */
+static void client_settle(struct client *c, unsigned moved)
 {
-    struct worker *w = c->worker;
-    size_t unseen = request_unseen(c);
-    ssize_t n = unseen ? request_pass_unseen(c, unseen) : -ENOSYS;
-
-    if (n != -ENOSYS)
-        return n;
-    n = stream_read(&c->tcp.stream, w->in, sizeof w->in);
-    if (n > 0)
-        input(c, (struct span){ w->in, (size_t)n });
-    return n;
+    client_advance(c);
+    if (c->in.end > 0 && takes_input(c)) {
+        client_input(c, SPAN(""));
+        client_advance(c);
+    }
+    client_update_interest(c, moved);
 }
 
-/* Reads while somebody takes the bytes. Returns true if any came. */
-static bool read_client(struct client *c)
+/* Reads once while an exchange may splice, or into the worker's buffer. Returns as stream_read
+ * does; *read tells whether the bytes are in the buffer. */
+static ssize_t read_once(struct client *c, bool *read)
 {
-    bool progress = false;
+    struct worker *w = c->worker;
+    ssize_t n = c->phase == CLIENT_EXCHANGE ? exchange_splice(c) : -ENOSYS;
 
-    for (int budget = READS_PER_TURN; budget > 0 && !c->broken && takes_input(c) && stream_pending(&c->tcp.stream); budget--) {
-        ssize_t n = read_once(c);
+    *read = n == -ENOSYS;
+    return *read ? stream_read(c->top, w->in, sizeof w->in) : n;
+}
+
+static void client_on_ready(struct watch *w);
+
+/* Beyond the limit a client is told so, and those that are being told are limited too. */
+static void refuse_full(struct client *c)
+{
+    c->phase = CLIENT_EXCHANGE;
+    exchange_refuse(c, NULL, FAIL_OVERLOADED, "the proxy has as many connections as it may have");
+    client_settle(c, 0);
+}
+
+/* What has come behind the handshake is announced to client_on_ready, in this turn yet. */
+static void client_on_handshake(struct watch *w)
+{
+    struct client *c = container_of(w, struct client, tcp.watch);
+
+    if (entry_shake(c))
+        w->fn = client_on_ready;
+    if (c->phase == CLIENT_HEAD && c->full)
+        refuse_full(c);
+    else
+        client_settle(c, 0);
+}
+
+/* A client that ends its direction while it is owed a response has left: nothing else tells so on
+ * the wire, and every further token costs money. */
+static void client_on_ready(struct watch *w)
+{
+    struct client *c = container_of(w, struct client, tcp.watch);
+    unsigned moved = 0;
+
+    if (c->phase == CLIENT_EXCHANGE && (w->ready & READY_HUP))
+        c->broken = true;
+    if (c->out.bytes > 0 && (w->ready & READY_WRITE)) {
+        client_send(c, NULL, 0);
+        moved = MOVED_CLIENT;
+        if (c->out.bytes == 0 && c->phase == CLIENT_EXCHANGE)
+            scrape_go_on(c);
+    }
+    for (int budget = READS_PER_TURN;
+         budget > 0 && !c->broken && takes_input(c) && stream_pending(c->top); budget--) {
+        bool read;
+        ssize_t n = read_once(c, &read);
 
         if (n == -EAGAIN)
             break;
@@ -251,114 +302,74 @@ static bool read_client(struct client *c)
             c->broken = true;
             break;
         }
-        progress = true;
+        moved = MOVED_CLIENT;
+        if (read)
+            client_input(c, (struct span){ c->worker->in, (size_t)n });
     }
-    return progress;
-}
-
-void client_settle(struct client *c, bool client_progress, bool upstream_progress)
-{
-    advance(c);
-    if (c->in.end > 0 && takes_input(c)) {
-        input(c, SPAN(""));
-        advance(c);
+    if (c->phase == CLIENT_HANDSHAKE) {
+        w->fn = client_on_handshake;
+        client_on_handshake(w);
+        return;
     }
-    if (c->phase != CLIENT_GONE)
-        exchange_steer(c, client_progress, upstream_progress);
-}
-
-/* A client that ends its direction while it is owed an answer has left: nothing else tells so on the wire, and every further token costs money. */
-static void on_ready(struct watch *w)
-{
-    struct client *c = container_of(w, struct client, tcp.watch);
-    bool progress = false;
-
-    if (c->phase == CLIENT_EXCHANGE && (w->ready & READY_HUP))
-        c->broken = true;
-    if (c->out.bytes > 0 && (w->ready & READY_WRITE)) {
-        client_send(c, NULL, 0);
-        progress = true;
-    }
-    if (!c->broken)
-        progress |= read_client(c);
-    client_settle(c, progress, false);
+    client_settle(c, moved);
 }
 
 static void head_is_late(struct client *c)
 {
+    c->phase = CLIENT_EXCHANGE;
     exchange_refuse(c, NULL, FAIL_REQUEST_TIMEOUT, "the request's head did not come in time");
     c->x.bytes_in = c->in.end;
 }
 
-/* What is left of the body may come at any time, and would be taken for the next request (RFC 9110, 15.5.9). */
+/* The rest of the body may come at any time, and would be taken for the next request (RFC 9110,
+ * 15.5.9). */
 static void body_is_late(struct client *c)
 {
-    c->x.close = true;
-    exchange_fail(c, FAIL_REQUEST_TIMEOUT, "the request's body did not come in time");
+    exchange_must_close(&c->x);
+    exchange_abort(c, FAIL_REQUEST_TIMEOUT, "the request's body did not come in time");
 }
 
-/* A client that owes nothing more has only to have taken what was sent. */
+/* True while a client whose request is complete has not yet acknowledged all of the response. */
 static bool awaits_acknowledgement(const struct client *c)
 {
-    return c->phase == CLIENT_LINGER && c->x.request == REQUEST_DONE && !tcp_all_taken(&c->tcp) && reactor_now(c->worker->reactor) < c->linger_until;
+    return c->phase == CLIENT_LINGER && c->how == CLOSE_ACKNOWLEDGED && !tcp_all_taken(&c->tcp) &&
+        reactor_now(c->worker->reactor) < c->linger_until;
 }
 
-static void on_timer(struct timer *t)
+static void client_on_timer(struct timer *t)
 {
     struct client *c = container_of(t, struct client, timer);
 
-    if (client_head_begun(c))
+    if (head_begun(c)) {
         head_is_late(c);
-    else if (c->phase == CLIENT_EXCHANGE && c->out.bytes == 0 && c->x.answer != ANSWER_DONE)
+    } else if (c->phase == CLIENT_EXCHANGE && !waits_for_client(c)) {
+        exchange_look_after(c);
+    } else if (c->phase == CLIENT_EXCHANGE && c->out.bytes == 0 && c->x.response != RESPONSE_DONE) {
         body_is_late(c);
-    else if (!awaits_acknowledgement(c))
+    } else if (!awaits_acknowledgement(c)) {
         c->broken = true;
-    if (c->broken && c->phase == CLIENT_EXCHANGE && owes_bytes(c))
-        c->x.ending = END_TIMEOUT;
-    client_settle(c, false, false);
-}
-
-/* Beyond the limit a client is told so, and those that are being told are limited too. */
-static void refuse_full(struct client *c)
-{
-    exchange_refuse(c, NULL, FAIL_OVERLOADED, "the proxy has as many connections as it may have");
-    client_settle(c, false, false);
-}
-
-/* Decides about an address as early as it is known to be the client's: whoever may not come in gets little time and few places, so that a flood of them costs
- * next to nothing. /healthz is still for everybody. Returns false if the connection is to be closed unheard. */
-static bool admit(struct client *c, bool preface)
-{
-    struct worker *w = c->worker;
-    const struct settings *s = w->settings;
-    char ip[ADDR_TEXT_MAX];
-
-    if (preface && !admission_trusts(s, &c->peer)) {
-        log_say(w->log, LOG_WARNING_LEVEL, "%s is no trusted proxy, and its connection is closed", addr_text(&c->peer, ip));
-        return false;
+        if (c->phase == CLIENT_EXCHANGE && client_is_owed(c))
+            exchange_ends_as(&c->x, END_TIMEOUT);
     }
-    if (preface || admission_trusts(s, &c->peer) || admission_allows(s, &c->peer))
-        return true;
-    c->unwelcome = w->n_unwelcome < REFUSED_MAX;
-    w->n_unwelcome += c->unwelcome;
-    return c->unwelcome;
+    client_settle(c, 0);
 }
 
 static struct client *client_make(struct worker *w, int fd, const struct addr *peer)
 {
-    unsigned max = w->settings->conf->server.max_connections;
-    struct client *c = w->n_clients < max + REFUSED_MAX ? calloc(1, sizeof *c) : NULL;
+    unsigned max = w->limits.served + w->limits.refused;
+    struct client *c = w->n_clients < max ? calloc(1, sizeof *c) : NULL;
 
     if (!c) {
         close(fd);
         return NULL;
     }
-    tcp_init(&c->tcp, w->reactor, on_ready);
+    tcp_init(&c->tcp, w->reactor, client_on_ready);
     if (tcp_attach(&c->tcp, fd)) {
         free(c);
         return NULL;
     }
-    c->timer.fn = on_timer;
+    c->top = &c->tcp.stream;
+    c->timer.fn = client_on_timer;
     c->worker = w;
     c->peer = *peer;
     c->next = w->clients;
@@ -366,35 +377,48 @@ static struct client *client_make(struct worker *w, int fd, const struct addr *p
         c->next->prev = c;
     w->clients = c;
     w->n_clients++;
-    w->counters->connections++;
+    counter_add(&w->tally->connections, 1);
+    counter_add(&w->tally->clients, 1);
     return c;
 }
 
-void client_accept(struct worker *w, int fd, const struct addr *peer, bool preface)
+void client_accept(struct worker *w, int fd, const struct addr *peer, unsigned entry)
 {
     struct client *c = client_make(w, fd, peer);
 
     if (!c)
         return;
-    c->phase = preface ? CLIENT_PREFACE : CLIENT_HEAD;
+    c->tls = entry & ENTRY_TLS;
+    c->admin = entry & ENTRY_ADMIN;
+    w->n_admins += c->admin;
+    c->full = !c->admin && w->n_clients > w->limits.served;
+    c->phase = entry & ENTRY_PROXY_HEADER ? CLIENT_PROXY_HEADER
+        : c->tls                          ? CLIENT_HANDSHAKE
+                                          : CLIENT_HEAD;
     c->tcp.watch.ready = READY_READ | READY_WRITE;
-    if (!admit(c, preface))
+    if (!entry_admit(c, entry & ENTRY_PROXY_HEADER))
         client_close(c);
-    else if (w->n_clients > w->settings->conf->server.max_connections)
+    else if (c->full && !c->tls)
         refuse_full(c);
     else
-        client_settle(c, read_client(c), false);
+        client_on_ready(&c->tcp.watch);
+}
+
+void client_exchange_moved(struct client *c, unsigned moved)
+{
+    client_settle(c, moved);
 }
 
 void client_drain(struct client *c)
 {
-    if (c->phase == CLIENT_PREFACE || (c->phase == CLIENT_HEAD && !client_head_begun(c) && c->out.bytes == 0))
+    if (c->phase == CLIENT_PROXY_HEADER || c->phase == CLIENT_HANDSHAKE ||
+        (c->phase == CLIENT_HEAD && !head_begun(c) && c->out.bytes == 0))
         client_close(c);
 }
 
 void client_settings_changed(struct client *c)
 {
-    exchange_steer(c, false, false);
+    client_update_interest(c, 0);
 }
 
 struct client *client_following(const struct client *c)
@@ -402,59 +426,17 @@ struct client *client_following(const struct client *c)
     return c->next;
 }
 
-/* Whoever is still owed an answer is told; where the upstream has the request already, without a word of trying again. */
 void client_kill(struct client *c)
 {
     struct exchange *x = &c->x;
-    bool owed = c->phase == CLIENT_EXCHANGE && owes_bytes(c);
 
-    if (owed && x->answer != ANSWER_DONE)
-        exchange_fail(c, x->answer == ANSWER_WAIT && x->attempt.sent ? FAIL_UPSTREAM : FAIL_DRAINING, "the proxy was stopped before the answer was complete");
-    if (owed)
-        x->ending = END_TIMEOUT;
+    if (c->phase == CLIENT_EXCHANGE && client_is_owed(c)) {
+        exchange_ends_as(x, END_TIMEOUT);
+        if (x->response != RESPONSE_DONE)
+            exchange_abort(
+                c, x->response == RESPONSE_WAIT && x->attempt.sent ? FAIL_UPSTREAM : FAIL_DRAINING,
+                "the proxy was stopped before the answer was complete");
+    }
     c->broken = true;
-    advance(c);
-}
-
-void client_attempt_changed(struct attempt *a)
-{
-    struct client *c = container_of(a, struct client, x.attempt);
-
-    if (a->failure >= 0)
-        exchange_fail(c, (enum failure)a->failure, a->why);
-    client_settle(c, false, true);
-}
-
-static struct client *client_of(struct conn *conn)
-{
-    return container_of(conn->attempt, struct client, x.attempt);
-}
-
-void client_upstream_ready(struct conn *conn)
-{
-    struct client *c = client_of(conn);
-    bool progress = false;
-
-    if (c->x.attempt.dial) {
-        dial_ready(c->x.attempt.dial);
-        return;
-    }
-    if (conn->out.bytes > 0 && (conn->tcp.watch.ready & READY_WRITE)) {
-        attempt_flush(&c->x.attempt);
-        progress = true;
-    }
-    if (c->out.bytes == 0 && c->x.answer != ANSWER_DONE)
-        progress |= answer_read(c);
-    client_settle(c, false, progress);
-}
-
-void client_upstream_expired(struct conn *conn)
-{
-    struct client *c = client_of(conn);
-
-    if (c->x.answer == ANSWER_WAIT)
-        exchange_fail(c, FAIL_ANSWER_TIMEOUT, "the upstream did not answer in time");
-    else
-        exchange_fail(c, FAIL_ANSWER_TIMEOUT, "the upstream fell silent within its answer");
-    client_settle(c, false, false);
+    client_advance(c);
 }

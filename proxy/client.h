@@ -1,31 +1,40 @@
-/* The client's side of the hall: connections from their first byte to their last.
- * What is exported here is all that the worker needs; the rooms behind it share proxy/exchange.h. */
+/* Clients' connections, from their first byte to their last. The worker needs no more than this;
+ * what a connection consists of is proxy/state.h. */
 #ifndef PROXY_CLIENT_H
 #define PROXY_CLIENT_H
 
-#include "net/listen.h"
+#include "base/addr.h"
 
 struct client;
 struct worker;
 
-/* Takes over an accepted socket; preface: it begins with a PROXY header. Beyond max_connections the client gets 503. */
-void client_accept(struct worker *w, int fd, const struct addr *peer, bool preface);
+/* What a connection begins with, in this order. */
+enum {
+    ENTRY_PROXY_HEADER = 1,
+    ENTRY_TLS = 2,   /* the worker's settings have certificates */
+    ENTRY_ADMIN = 4, /* no beginning: who comes in here looks after the program */
+};
+
+/* Takes over an accepted socket. entry: any of ENTRY_*. Beyond the worker's limits the client gets
+ * 503. */
+void client_accept(struct worker *w, int fd, const struct addr *peer, unsigned entry);
 
 /* The worker has new settings: a client between requests waits by them from now on. */
 void client_settings_changed(struct client *c);
 
-/* A drain has begun: a client that waits between requests is closed, others end with their exchange. */
+/* A drain has begun: a client that waits between requests is closed, others end with their
+ * exchange. */
 void client_drain(struct client *c);
 
 /* The client after c in the worker's list, or NULL. */
 struct client *client_following(const struct client *c);
 
-/* Ends the connection and whatever is under way on it. */
-void client_kill(struct client *c);
+/* The exchange on c has moved bytes, or failed, outside of a callback of c's own; see struct
+ * worker. moved: MOVED_* of proxy/exchange.h. */
+void client_exchange_moved(struct client *c, unsigned moved);
 
-/* What the pool calls for connections in use: the upstream is ready, or was silent for too long. */
-struct conn;
-void client_upstream_ready(struct conn *conn);
-void client_upstream_expired(struct conn *conn);
+/* Ends the connection. A client that is still owed a response is told so; where the upstream has
+ * the request already, without a word of trying again. */
+void client_kill(struct client *c);
 
 #endif

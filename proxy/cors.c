@@ -21,7 +21,7 @@ const char *cors_origin(const struct conf *c, const struct http_head *h)
     return NULL;
 }
 
-void cors_put(struct http_out *o, const struct conf *c, const char *origin)
+void cors_put(struct out *o, const struct conf *c, const char *origin)
 {
     if (origin) {
         http_put_field(o, SPAN("Access-Control-Allow-Origin"), span_of(origin));
@@ -31,7 +31,8 @@ void cors_put(struct http_out *o, const struct conf *c, const char *origin)
         http_put_field(o, SPAN("Vary"), SPAN("Origin"));
 }
 
-void cors_put_preflight(struct http_out *o, const struct http_head *h, struct span methods, const char *origin)
+void cors_put_preflight(struct out *o, const struct http_head *h, struct span methods,
+                        const char *origin)
 {
     if (!origin)
         return;
@@ -39,6 +40,8 @@ void cors_put_preflight(struct http_out *o, const struct http_head *h, struct sp
     for (unsigned i = 0; i < h->n_fields; i++)
         if (h->fields[i].id == HTTP_ACCESS_CONTROL_REQUEST_HEADERS)
             http_put_field(o, SPAN("Access-Control-Allow-Headers"), h->fields[i].value);
+    if (strcmp(origin, "*") != 0 && http_find(h, HTTP_ACCESS_CONTROL_REQUEST_PRIVATE_NETWORK))
+        http_put_field(o, SPAN("Access-Control-Allow-Private-Network"), SPAN("true"));
     http_put_field(o, SPAN("Access-Control-Max-Age"), SPAN("600"));
     http_put_field(o, SPAN("Vary"), SPAN("Access-Control-Request-Headers"));
 }

@@ -1,20 +1,210 @@
-/* The beginning and the end of an exchange, and the one place that decides what its sockets and timers wait for.
- * Knows neither direction's inside: the request's way up is proxy/request.c, the answer's way down proxy/answer.c.
- * The interface is proxy/exchange.h. */
+/* The beginning, the middle and the end of an exchange. */
 #include "proxy/exchange.h"
-#include "proxy/access.h"
+#include "proxy/access_log.h"
 #include "proxy/admission.h"
 #include "proxy/bodylog.h"
 #include "proxy/cors.h"
+#include "proxy/count.h"
+#include "proxy/forward.h"
+#include "proxy/local.h"
+#include "proxy/plan.h"
+#include "proxy/replay.h"
 #include "proxy/reply.h"
+#include "proxy/request.h"
+#include "proxy/request_start.h"
+#include "proxy/response.h"
 #include "proxy/rewrite.h"
+#include "proxy/scrape.h"
 
+#include <errno.h>
 #include <stdio.h>
+#include <stdlib.h>
 
-static struct timer_kind linger_kind = { .ms = 5000 }, acknowledge_kind = { .ms = 200 };
+static const struct attempt_ops attempt_ops;
 
-/* An exchange that nothing is known of yet. */
-static void open_exchange(struct client *c)
+/* The upstream's connection broke after all that counts had come through it. */
+static void end_whole(struct client *c)
+{
+    response_end(c);
+    request_abandon(c);
+    attempt_drop(&c->x.attempt);
+    c->x.fault = FAIL_NONE;
+}
+
+/* The error that the client gets, with the time to wait where all keys rest. */
+static void reply_failure(struct client *c, const char *why)
+{
+    char text[64];
+    struct out fields;
+
+    out_init(&fields, text, sizeof text);
+    if (c->x.fault == FAIL_KEYS_REST)
+        http_put_uint_field(&fields, SPAN("retry-after"), c->worker->retry_after);
+    reply_error(c, c->x.fault, span_of(why), out_span(&fields));
+}
+
+/* True if the request was not acted on, so that sending it again bills nothing twice: there was no
+ * connection, or the upstream has refused it. */
+static bool was_not_acted_on(const struct exchange *x)
+{
+    switch (x->fault) {
+    case FAIL_DECLINED:
+        return true;
+    case FAIL_DNS:
+    case FAIL_CONNECT:
+    case FAIL_TLS:
+    case FAIL_PROXY:
+    case FAIL_DIAL_TIMEOUT:
+    case FAIL_OVERLOADED:
+        return x->tries > 0 && !x->attempt.sent;
+    default:
+        return false;
+    }
+}
+
+/* Sends the request again, by another key or to another upstream, until one try begins. Returns
+ * false if none does, x.fault telling what became of the last. */
+static bool try_again(struct client *c)
+{
+    struct exchange *x = &c->x;
+    struct upstream *from = x->attempt.upstream;
+
+    while (was_not_acted_on(x) && plan_next(c)) {
+        if (from)
+            counter_add(&from->counts->numbers[TALLY_RETRIES + failure_reason(x->fault)], 1);
+        log_say(c->worker->log, LOG_INFO_LEVEL, "trying %s: %s", plan_target(x)->conf->name,
+                x->fault == FAIL_DECLINED ? "the request was declined" : c->worker->why);
+        attempt_drop(&x->attempt);
+        attempt_init(&x->attempt, NULL, &attempt_ops);
+        x->fault = FAIL_NONE;
+        if (request_try_again(c) == 0)
+            return true;
+        from = x->attempt.upstream;
+    }
+    return false;
+}
+
+/* Where nobody else could be reached, the last response is the one that declined the request, and
+ * was set aside. Returns false if there is none, or if it cannot be passed on, x.fault telling
+ * why. */
+static bool take_back(struct client *c)
+{
+    struct exchange *x = &c->x;
+
+    if (!was_not_acted_on(x) || !plan_back(c))
+        return false;
+    request_abandon(c);
+    x->fault = FAIL_NONE;
+    return response_resume(c, x->request == REQUEST_DONE && !c->worker->draining) == 0;
+}
+
+/* Fails the exchange by the fault that was noted. */
+static void exchange_fail(struct client *c)
+{
+    struct exchange *x = &c->x;
+    const char *why = c->worker->why;
+    enum ending ending;
+
+    if (try_again(c) || take_back(c))
+        return;
+    if (response_is_whole(c)) {
+        end_whole(c);
+        return;
+    }
+    ending = exchange_ending_of(x->fault);
+    if (x->response == RESPONSE_BODY && ending == END_COMPLETE)
+        ending = END_CLIENT_GONE; /* it has broken its own request off */
+    exchange_ends_as(x, ending);
+    if (failure_info(x->fault)->status >= 500 || x->response == RESPONSE_BODY)
+        log_say(c->worker->log, LOG_WARNING_LEVEL, "%s", why);
+    request_abandon(c);
+    scrape_end(c);
+    if (x->response == RESPONSE_BODY)
+        response_cut(c);
+    else if (x->response == RESPONSE_WAIT)
+        reply_failure(c, why);
+    rewrite_end(x->rewrite, c->worker);
+    x->rewrite = NULL;
+    attempt_drop(&x->attempt);
+    x->fault = FAIL_NONE;
+}
+
+void exchange_abort(struct client *c, enum failure f, const char *why)
+{
+    exchange_fault(c, f, why);
+    exchange_fail(c);
+}
+
+static struct client *client_of(struct attempt *a)
+{
+    return container_of(a, struct client, x.attempt);
+}
+
+/* The response is complete. Its connection can be used again if the request is, too. */
+static void release_upstream(struct client *c)
+{
+    bool sent = c->x.request == REQUEST_DONE;
+
+    request_abandon(c);
+    if (sent)
+        attempt_release(&c->x.attempt);
+    else
+        attempt_drop(&c->x.attempt);
+}
+
+static void exchange_on_ready(struct attempt *a, bool sent)
+{
+    struct client *c = client_of(a);
+    struct exchange *x = &c->x;
+    bool may_keep = x->request == REQUEST_DONE && !c->worker->draining;
+    int moved = response_takes(c) ? response_read(c, may_keep) : 0;
+    size_t used;
+
+    if (moved < 0)
+        exchange_fail(c);
+    else if (x->response == RESPONSE_DONE)
+        release_upstream(c);
+    else if (request_is_pending(c) && request_feed(c, SPAN(""), SPAN(""), &used))
+        exchange_fail(c);
+    if (x->response != RESPONSE_WAIT)
+        request_forget(c);
+    c->worker->exchange_moved(c, sent || moved > 0 ? MOVED_UPSTREAM : 0);
+}
+
+static void exchange_on_failure(struct attempt *a)
+{
+    struct client *c = client_of(a);
+
+    exchange_abort(c, failure_of_dial(a->fault), attempt_why(a));
+    c->worker->exchange_moved(c, MOVED_UPSTREAM);
+}
+
+static void exchange_on_timeout(struct attempt *a)
+{
+    struct client *c = client_of(a);
+    char why[128];
+
+    if (a->write_error) {
+        snprintf(why, sizeof why, "the upstream took only a part of the request: %s",
+                 strerror(-a->write_error));
+        exchange_abort(c, FAIL_UPSTREAM, why);
+    } else {
+        exchange_abort(c, FAIL_RESPONSE_TIMEOUT,
+                       c->x.response == RESPONSE_WAIT
+                           ? "the upstream did not answer in time"
+                           : "the upstream fell silent within its answer");
+    }
+    c->worker->exchange_moved(c, 0);
+}
+
+static const struct attempt_ops attempt_ops = {
+    .ready = exchange_on_ready,
+    .failed = exchange_on_failure,
+    .expired = exchange_on_timeout,
+};
+
+/* Begins an exchange. h is the request's head; NULL: it has none that can be read. */
+static void open_exchange(struct client *c, const struct http_head *h)
 {
     struct exchange *x = &c->x;
 
@@ -22,238 +212,239 @@ static void open_exchange(struct client *c)
     x->settings = settings_hold(c->worker->settings);
     x->started = reactor_now(c->worker->reactor);
     x->from = c->peer;
-    c->worker->counters->requests++;
-    attempt_init(&x->attempt, client_attempt_changed);
-    c->phase = CLIENT_EXCHANGE;
+    x->cors = cors_origin(x->settings->conf, h);
+    x->head_only = h && span_eq(h->method, SPAN("HEAD"));
+    counter_add(&c->worker->tally->exchanges, 1);
+    attempt_init(&x->attempt, NULL, &attempt_ops);
 }
 
-static void note_head(struct exchange *x, const struct http_head *h)
+/* The path of a chat completion holds no key. */
+static void note_head(struct exchange *x, const struct http_head *h, const struct route *r)
 {
     const struct http_field *id = http_find(h, HTTP_X_REQUEST_ID);
 
+    if (id || r->handler != ROUTE_CHAT)
+        access_note_key(x, authorization_sent(h));
     x->method_n = access_keep(x, x->method, sizeof x->method, h->method);
     x->path_n = access_keep(x, x->path, sizeof x->path, h->path);
     if (id)
         x->client_id_n = access_keep(x, x->client_id, sizeof x->client_id, id->value);
 }
 
-static void reply_health(struct client *c)
-{
-    struct http_out o;
-
-    reply_begin(c, &o, 200);
-    reply_end(c, &o, SPAN("{\"status\":\"ok\"}"));
-}
-
-static void reply_options(struct client *c, const struct http_head *h, struct span allow)
-{
-    struct http_out o;
-
-    reply_begin(c, &o, 204);
-    http_put_field(&o, SPAN("Allow"), allow);
-    if (http_find(h, HTTP_ACCESS_CONTROL_REQUEST_METHOD))
-        cors_put_preflight(&o, h, allow, c->x.cors);
-    reply_end(c, &o, SPAN(""));
-}
-
-static void reply_wrong_method(struct client *c, struct span allow)
-{
-    char fields[128];
-    struct http_out o;
-
-    http_out_init(&o, fields, sizeof fields);
-    http_put_field(&o, SPAN("Allow"), allow);
-    reply_error(c, FAIL_METHOD, SPAN("this path does not know this method"), http_out_span(&o));
-}
-
-/* Everything that is answered without the upstream. */
-static void answer_here(struct client *c, const struct http_head *h, struct route_match match)
-{
-    request_abandon(c);
-    switch (match.route) {
-    case ROUTE_HEALTH:
-        reply_health(c);
-        break;
-    case ROUTE_OPTIONS:
-        reply_options(c, h, match.allow);
-        break;
-    case ROUTE_WRONG_METHOD:
-        reply_wrong_method(c, match.allow);
-        break;
-    default:
-        reply_error(c, FAIL_URL, SPAN("unknown path; this proxy serves POST /v1/chat/completions"), SPAN(""));
-    }
-}
-
 static void refuse_address(struct client *c)
 {
     char ip[ADDR_TEXT_MAX], why[ADDR_TEXT_MAX + 40];
 
-    c->x.close = true;
+    exchange_must_close(&c->x);
     snprintf(why, sizeof why, "the address %s is not allowed", addr_text(&c->x.from, ip));
-    exchange_fail(c, FAIL_IP, why);
+    exchange_abort(c, FAIL_IP, why);
 }
 
-size_t exchange_begin(struct client *c, size_t head_n, struct span rest)
+/* Passed paths say nothing of a model: a client that may use some only gets none of them, but for
+ * the list of models. */
+static int check_path(struct client *c, const struct http_head *h, const struct route *r)
+{
+    const struct exchange *x = &c->x;
+    bool lists = span_eq(r->path, SPAN("/v1/models")) && !span_eq(h->method, SPAN("POST"));
+
+    if (r->handler == ROUTE_PASS && x->key && x->key->n_models > 0 && !lists)
+        return exchange_fault(c, FAIL_MODEL_NOT_ALLOWED,
+                              "this key may use some models only, and the path names none");
+    return 0;
+}
+
+/* Checks the client's key, and sends its request on. Returns as request_begin does. */
+static int begin_forwarding(struct client *c, const struct http_head *h, const struct route *r,
+                            struct span rest, size_t *used)
 {
     struct exchange *x = &c->x;
-    const struct http_head *h = &c->worker->head;
-    struct route_match match = route_find(h);
+    struct authorization auth;
+    const char *why = authorize(&auth, x->settings, h);
 
-    open_exchange(c);
-    note_head(x, h);
+    x->key = auth.key;
+    x->unknown_key = x->settings->keys && !auth.key;
+    if (why)
+        return exchange_fault(c, FAIL_API_KEY, why);
+    if (local_lists_models(h, r, x->settings)) {
+        request_abandon(c);
+        local_list_models(c, r);
+        return 0;
+    }
+    return check_path(c, h, r) ? -1 : request_begin(c, h, r, &auth, rest, used);
+}
+
+/* Responds to a request that needs no upstream. Health is everybody's to ask for, and who may look
+ * after the program has been found to be one that may. */
+static void begin_local(struct client *c, const struct http_head *h, const struct route *r)
+{
+    bool open = c->admin || r->handler == ROUTE_HEALTH || r->handler == ROUTE_READY ||
+        r->handler == ROUTE_METRICS;
+
+    if (!open && !admission_allows(c->x.settings, &c->x.from)) {
+        refuse_address(c);
+        return;
+    }
+    request_abandon(c);
+    local_respond(c, h, r);
+}
+
+size_t exchange_begin(struct client *c, const struct http_head *h, size_t head_n, struct span rest)
+{
+    struct exchange *x = &c->x;
+    struct route route = route_find(h, &c->worker->settings->pass);
+    size_t used = 0;
+
+    open_exchange(c, h);
+    note_head(x, h, &route);
     x->bytes_in = head_n;
     x->last = !h->keep_alive;
-    x->close = x->last || c->worker->draining;
+    if (x->last || c->worker->draining)
+        exchange_must_close(x);
     x->minor0 = h->minor == 0;
-    x->head_only = span_eq(h->method, SPAN("HEAD"));
     x->from = admission_client(x->settings, &c->peer, h);
-    x->cors = cors_origin(x->settings->conf, h);
-    http_body_init(&x->body, http_request_framing(h), h->content_length < 0 ? 0 : (uint64_t)h->content_length);
-    x->request = x->body.done ? REQUEST_DONE : REQUEST_BODY;
+    x->kind.what = TALLY_WHAT(route.handler, END_COMPLETE);
+    request_init(c, h);
     x->awaits_continue = h->expect_continue && !x->body.done && rest.n == 0;
-    if (match.route != ROUTE_HEALTH && !admission_allows(x->settings, &x->from))
+    if (c->admin || !route_forwards(&route)) {
+        local_narrow(c, h, &route);
+        x->kind.what = TALLY_WHAT(route.handler, END_COMPLETE);
+        if (!route_forwards(&route)) {
+            begin_local(c, h, &route);
+            return 0;
+        }
+    }
+    if (!admission_allows(x->settings, &x->from)) {
         refuse_address(c);
-    else if (match.route == ROUTE_CHAT)
-        return request_begin(c, rest);
-    else
-        answer_here(c, h, match);
-    return 0;
+    } else if (forward_is_loop(h, x->settings)) {
+        exchange_abort(c, FAIL_LOOP,
+                       "the request has been forwarded by this proxy before: its base_url leads "
+                       "back to it");
+    } else if (begin_forwarding(c, h, &route, rest, &used)) {
+        exchange_fail(c);
+    }
+    return used;
 }
 
 void exchange_refuse(struct client *c, const struct http_head *h, enum failure f, const char *why)
 {
-    open_exchange(c);
-    c->x.cors = cors_origin(c->x.settings->conf, h);
-    c->x.close = true;
-    c->x.request = REQUEST_DISCARD;
+    open_exchange(c, h);
+    c->x.kind.what = TALLY_WHAT(ROUTE_NONE, END_COMPLETE);
+    exchange_must_close(&c->x);
+    request_abandon(c);
     if (f == FAIL_REQUEST_TIMEOUT)
-        c->x.ending = END_TIMEOUT;
+        exchange_ends_as(&c->x, END_TIMEOUT);
     reply_error(c, f, span_of(why), SPAN(""));
 }
 
-static enum ending ending_of(enum failure f)
+size_t exchange_feed(struct client *c, struct span in)
 {
-    switch (f) {
-    case FAIL_DIAL_TIMEOUT:
-    case FAIL_ANSWER_TIMEOUT:
-    case FAIL_REQUEST_TIMEOUT:
-        return END_TIMEOUT;
-    case FAIL_DNS:
-    case FAIL_CONNECT:
-    case FAIL_TLS:
-    case FAIL_PROXY:
-    case FAIL_UPSTREAM:
-        return END_UPSTREAM_LOST;
-    default:
-        return END_COMPLETE;
+    size_t used;
+    int err = c->x.choosing ? request_choose(c, in, &used) : request_feed(c, SPAN(""), in, &used);
+
+    if (err)
+        exchange_fail(c);
+    return used;
+}
+
+ssize_t exchange_splice(struct client *c)
+{
+    size_t max = request_spliceable(c);
+
+    return max > 0 ? request_splice(c, max) : -ENOSYS;
+}
+
+bool exchange_is_over(const struct client *c)
+{
+    return !client_is_owed(c) && (c->x.request == REQUEST_DONE || c->x.close);
+}
+
+/* Where the client may still be sending, closing at once would meet it with a reset, and a reset
+ * throws away what it has not read yet (RFC 9112, 9.6). Not so where it has said that this was all,
+ * or has nothing more to lose. The end of TLS has to go out, too. */
+static enum close_how how_to_close(const struct client *c)
+{
+    const struct exchange *x = &c->x;
+    bool until_close = x->response_framing == HTTP_UNTIL_CLOSE;
+
+    if (until_close && (x->cut || client_is_owed(c)))
+        return CLOSE_BY_RESET;
+    if (c->broken)
+        return CLOSE_AT_ONCE;
+    if (!x->close && !c->worker->draining)
+        return CLOSE_NOT;
+    if (x->request != REQUEST_DONE)
+        return CLOSE_LINGERING;
+    if (c->in.end == 0 && !stream_pending(c->top) &&
+        ((x->last && client_is_plain(c)) || tcp_all_taken(&c->tcp)))
+        return CLOSE_AT_ONCE;
+    return CLOSE_ACKNOWLEDGED;
+}
+
+enum close_how exchange_end(struct client *c)
+{
+    struct exchange *x = &c->x;
+    enum close_how how = how_to_close(c);
+
+    if (c->broken && client_is_owed(c)) {
+        exchange_ends_as(x, END_CLIENT_GONE);
+        if (x->response == RESPONSE_BODY)
+            response_no_stream(c);
+        scrape_end(c);
     }
-}
-
-void exchange_fail(struct client *c, enum failure f, const char *why)
-{
-    struct exchange *x = &c->x;
-
-    x->ending = ending_of(f);
-    if (x->answer == ANSWER_BODY && x->ending == END_COMPLETE)
-        x->ending = END_CLIENT_GONE;    /* it has broken its own request off */
-    if (failure_info(f)->status >= 500 || x->answer == ANSWER_BODY)
-        log_say(c->worker->log, LOG_WARNING_LEVEL, "%s", why);
-    request_abandon(c);
-    if (x->answer == ANSWER_BODY)
-        answer_cut(c, f, why);
-    else if (x->answer == ANSWER_WAIT)
-        reply_error(c, f, span_of(why), SPAN(""));
-    rewrite_end(c);
-    attempt_end(&x->attempt, false);
-}
-
-void exchange_end(struct client *c)
-{
-    struct exchange *x = &c->x;
-
     bodylog_end(c);
     access_log(c);
-    rewrite_end(c);
-    attempt_end(&x->attempt, false);
+    exchange_count(x, c->worker);
+    exchange_count_tokens(x, c->worker);
+    rewrite_end(x->rewrite, c->worker);
+    x->rewrite = NULL;
+    replay_end(x->replay, c->worker);
+    x->replay = NULL;
+    free(x->model);
+    attempt_drop(&x->attempt);
+    c->worker->stale |= x->settings != c->worker->settings;
     settings_release(x->settings, c->worker->reactor);
     x->settings = NULL;
-    c->phase = CLIENT_CLOSING;
+    return how;
 }
 
-/* Arms t for kind, anew only if something moved or something else is waited for now; NULL: nothing is. */
-static void follow(struct reactor *r, struct timer *t, struct timer_kind *kind, bool progress)
+struct timer_kind *exchange_look_kind(const struct client *c)
 {
-    if (!kind)
-        timer_disarm(t);
-    else if (progress || t->kind != kind)
-        timer_arm(r, t, kind);
+    const struct exchange *x = &c->x;
+
+    if (x->response == RESPONSE_WAIT)
+        return x->attempt.upstream ? &x->attempt.upstream->check : NULL;
+    if (x->settings->timeouts.ping.ms > 0 && response_can_be_pinged(c))
+        return &x->settings->timeouts.ping;
+    return &x->settings->timeouts.check;
 }
 
-/* What the upstream's side waits for: to take more of the request, and to say more as long as the client takes it. */
-static void steer_upstream(struct client *c, bool progress)
-{
-    struct exchange *x = &c->x;
-    struct conn *u = x->attempt.conn;
-    bool sending = u && u->out.bytes > 0;
-    struct timer_kind *kind = NULL;
-    unsigned want = 0;
-
-    if (!u || x->attempt.dial)
-        return;
-    if (sending)
-        want |= READY_WRITE;
-    if (c->out.bytes == 0)
-        want |= READY_READ;
-    if (x->answer == ANSWER_WAIT && (sending || x->attempt.deaf || x->request == REQUEST_DONE))
-        kind = &x->settings->timeouts.answer;
-    else if (x->answer == ANSWER_BODY && c->out.bytes == 0)
-        kind = &x->settings->timeouts.silence;
-    stream_want(u->top, want);
-    follow(c->worker->reactor, &u->timer, kind, progress);
-}
-
-/* What the client's side waits for while an exchange is under way. */
-static struct timer_kind *steer_exchange(struct client *c, unsigned *want)
+void exchange_look_after(struct client *c)
 {
     struct exchange *x = &c->x;
-    bool receiving = x->request == REQUEST_DISCARD ||
-                     (x->request == REQUEST_BODY && !x->attempt.deaf && attempt_backlog(&x->attempt) == 0);
 
-    *want |= READY_HUP;
-    if (receiving)
-        *want |= READY_READ;
-    return receiving || c->out.bytes > 0 ? &x->settings->timeouts.body : NULL;
-}
-
-void exchange_steer(struct client *c, bool client_progress, bool upstream_progress)
-{
-    struct worker *w = c->worker;
-    struct timer_kind *kind = NULL;
-    unsigned want = c->out.bytes > 0 ? READY_WRITE : 0;
-
-    switch (c->phase) {
-    case CLIENT_PREFACE:
-    case CLIENT_HEAD:
-        want |= c->out.bytes == 0 ? READY_READ : 0;
-        kind = c->unwelcome ? &linger_kind : client_head_begun(c) || !c->served ? &w->settings->timeouts.header : &w->settings->timeouts.idle;
-        client_progress = false;
-        break;
-    case CLIENT_EXCHANGE:
-        kind = steer_exchange(c, &want);
-        steer_upstream(c, upstream_progress);
-        break;
-    case CLIENT_CLOSING:
-        kind = &w->settings->timeouts.body;
-        break;
-    case CLIENT_LINGER:
-        want = READY_READ;
-        kind = c->x.request == REQUEST_DONE ? &acknowledge_kind : &linger_kind;
-        client_progress &= reactor_now(w->reactor) < c->linger_until;
-        break;
-    case CLIENT_GONE:
-        return;
+    if (x->response == RESPONSE_WAIT) {
+        if (attempt_is_lost(&x->attempt))
+            exchange_abort(c, FAIL_UPSTREAM,
+                           "the upstream has vanished: it acknowledged nothing of the request");
+    } else if (tcp_is_lost(&c->tcp, x->settings->timeouts.body.ms, &c->unacked_since)) {
+        c->broken = true;
+    } else if (x->settings->timeouts.ping.ms > 0) {
+        response_ping(c);
     }
-    stream_want(&c->tcp.stream, want);
-    follow(w->reactor, &c->timer, kind, client_progress);
+}
+
+/* The upstream takes more of the request, and says more as long as the client takes it. */
+void exchange_update_interest(struct client *c, unsigned moved)
+{
+    struct exchange *x = &c->x;
+    struct attempt *a = &x->attempt;
+    bool takes = response_takes(c);
+    bool asked = attempt_backlog(a) > 0 || a->write_closed || x->request == REQUEST_DONE;
+    struct timer_kind *kind = NULL;
+
+    if (x->response == RESPONSE_WAIT && asked && a->upstream)
+        kind = &a->upstream->response_timeout;
+    else if (x->response == RESPONSE_BODY && takes && a->upstream)
+        kind = &a->upstream->idle_timeout;
+    attempt_want(a, takes ? READY_READ : 0, kind, moved & MOVED_UPSTREAM);
 }

@@ -1,10 +1,12 @@
-/* Every way in which the proxy itself refuses or fails a request, with the status, code and hints that go with it.
- * Knows no sockets and no heads; who words the message is the place where it went wrong.
- * The answer is written by proxy/reply.h. */
+/* Every way in which the proxy itself refuses or fails a request, with the status, code and hints
+ * that go with it. The message is worded where it went wrong; proxy/reply.h writes the response. */
 #ifndef PROXY_FAILURE_H
 #define PROXY_FAILURE_H
 
+#include "upstream/dial.h"
+
 enum failure {
+    FAIL_NONE,
     FAIL_BAD_REQUEST,
     FAIL_INVALID_JSON,
     FAIL_API_KEY,
@@ -23,25 +25,39 @@ enum failure {
     FAIL_CONNECT,
     FAIL_TLS,
     FAIL_PROXY,
-    FAIL_UPSTREAM,              /* lost, or not HTTP, after the request went out */
+    FAIL_UPSTREAM, /* lost, or not HTTP, after the request went out */
     FAIL_DIAL_TIMEOUT,
-    FAIL_ANSWER_TIMEOUT,
+    FAIL_RESPONSE_TIMEOUT,
+    FAIL_MODEL,             /* nobody serves it */
+    FAIL_MODEL_NOT_ALLOWED, /* not this client */
+    FAIL_KEYS_REST,
+    FAIL_DECLINED, /* the upstream's response is not passed on: the request is tried again */
+    FAIL_LOOP,     /* the request has been here before */
     FAIL_OVERLOADED,
     FAIL_DRAINING,
-    FAIL_INTERNAL,              /* no memory */
+    FAIL_INTERNAL, /* no memory */
 };
 
 struct failure_info {
     int status;
     const char *code;
     const char *type;
-    const char *fields;         /* further field lines with their CRLF, or "" */
 };
 
-/* What goes with a failure. */
+/* The status and the texts of a failure other than FAIL_NONE. */
 const struct failure_info *failure_info(enum failure f);
+
+/* Further field lines of the response to a failure, with their CRLF, or "". sent: the request went
+ * out to an upstream, which may have acted on it, so that a server's error says not to retry. */
+const char *failure_fields(enum failure f, bool sent);
 
 /* The failure that a status from the HTTP parser stands for. */
 enum failure failure_of_status(int status);
+
+/* The fault of the connection that f stands for; DIAL_OK: it is another failure. */
+enum dial_fault failure_reason(enum failure f);
+
+/* The failure that a fault of the upstream's connection stands for, which is not DIAL_OK. */
+enum failure failure_of_dial(enum dial_fault fault);
 
 #endif

@@ -1,22 +1,43 @@
-/* Heads on their way through: what a request's head becomes for the upstream, and what an answer's becomes for the client.
- * Knows which fields are end-to-end and which are this hop's own business (RFC 9110, 7.6), and nothing of bodies.
- * Heads are parsed by http/head.h; who sends these is proxy/request.c and proxy/answer.c. */
+/* Heads on their way through: what the head of a request becomes for the upstream, and that of a
+ * response for the client. It knows which fields are end-to-end and which are this hop's own (RFC
+ * 9110, 7.6), and nothing of bodies. */
 #ifndef PROXY_FORWARD_H
 #define PROXY_FORWARD_H
 
 #include "http/body.h"
 #include "http/emit.h"
-#include "proxy/settings.h"
+#include "proxy/authorization.h"
+#include "upstream/upstream.h"
 
-/* Writes the request line and the fields for the upstream, all but framing and the empty line.
- * authorization replaces the client's; an empty one lets the client's own go on. */
-void forward_request(struct http_out *o, const struct http_head *h, const struct settings *s, struct span authorization);
+/* Where a request goes, and with which key. */
+struct forward {
+    const struct settings *settings;
+    const struct target *target;
+    const struct authorization *key;
+};
 
-/* Writes the framing field and the empty line that end a head. length is used with HTTP_LENGTH only. */
-void forward_framing(struct http_out *o, enum http_framing framing, uint64_t length);
+/* Writes the request line and the fields of the request with head h and route r for the upstream,
+ * all but framing and the empty line. */
+void forward_request(struct out *o, const struct http_head *h, const struct route *r,
+                     const struct forward *to);
 
-/* Writes the status line and the end-to-end fields of an answer, all but the empty line. keep_length: the Content-Length field stays;
- * own_cors: the upstream's own Access-Control fields are left out, because the proxy answers for them. */
-void forward_answer(struct http_out *o, const struct http_head *h, bool keep_length, bool own_cors);
+/* True if a request has been forwarded by this instance before: a Via field names it (RFC 9110,
+ * 7.6.3). */
+bool forward_is_loop(const struct http_head *h, const struct settings *s);
+
+/* Writes the framing field and the empty line that end a head. length is used with HTTP_LENGTH
+ * only. */
+void forward_framing(struct out *o, enum http_framing framing, uint64_t length);
+
+enum {
+    FORWARD_LENGTH = 1,   /* the Content-Length field stays */
+    FORWARD_OWN_CORS = 2, /* the upstream's Access-Control fields are left out: ours are added */
+};
+
+/* Writes the status line and the end-to-end fields of u's response, all but the empty line. Fields
+ * that speak for the upstream's own origin are left out, and a Location that points at its target
+ * points at ours. flags: FORWARD_*. */
+void forward_response(struct out *o, const struct http_head *h, const struct upstream *u,
+                      unsigned flags);
 
 #endif

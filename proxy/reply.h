@@ -1,6 +1,5 @@
-/* Answers of the proxy's own: errors, /healthz, preflights.
- * Knows what every answer needs (length, id, date, CORS, the connection's fate), and nothing of why it is given.
- * Failures are proxy/failure.h. */
+/* The proxy's own responses: errors, /healthz, preflights. It knows what every response needs
+ * (length, id, date, CORS, the connection's fate), and nothing of why it is given. */
 #ifndef PROXY_REPLY_H
 #define PROXY_REPLY_H
 
@@ -9,14 +8,16 @@
 
 struct client;
 
-/* Begins an answer to the client's exchange: o is its head so far, in the worker's text, which has room for the longest head that came in beside what every answer
- * has. The caller may add fields. */
-void reply_begin(struct client *c, struct http_out *o, int status);
+/* Begins the response to the client's exchange: o is its head so far, in the worker's text, which
+ * has room for the longest head that came in beside what every response has. The caller may add
+ * fields. */
+void reply_begin(struct client *c, struct out *o, int status);
 
-/* Ends the head, and sends it with the body, which is JSON or empty. The exchange is answered then. */
-void reply_end(struct client *c, struct http_out *o, struct span body);
+/* Ends the head, and sends it with the body, which is JSON or empty. The response is done then. */
+void reply_end(struct client *c, struct out *o, struct span body);
 
-/* Answers with an error; extra is further field lines, each with its CRLF. message may hold any bytes. */
+/* Responds with an error; extra is further field lines, each with its CRLF. message may hold any
+ * bytes. */
 void reply_error(struct client *c, enum failure f, struct span message, struct span extra);
 
 #endif

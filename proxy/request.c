@@ -1,70 +1,342 @@
-/* The request's way up: the key check, the head for the upstream, and the body as it comes in.
- * Knows nothing of the answer.
- * The interface is proxy/exchange.h; heads are rewritten by proxy/forward.h, sent by proxy/attempt.h. */
+/* A body on its way: decoded, kept, renamed and framed, in this order. What is kept is sent from
+ * where it is kept, the rest from where it was read. */
+#include "proxy/request.h"
 #include "proxy/bodylog.h"
-#include "proxy/exchange.h"
 #include "proxy/forward.h"
+#include "proxy/plan.h"
+#include "proxy/replay.h"
 #include "proxy/rewrite.h"
+#include "proxy/state.h"
 
-#define FRAMING_MAX 64                  /* of the field that tells the framing, and the empty line */
-#define DISCARD_MAX (256 * 1024)        /* a longer rest of a body is not worth keeping the connection for */
+#include <errno.h>
+#include <stdio.h>
 
-static size_t refuse(struct client *c, enum failure f, const char *why)
+#define QUEUE_IOV 24 /* blocks of a queue that holds at most one buffer */
+/* A longer rest of a body is not worth keeping the connection for. */
+#define DISCARD_MAX (256 * 1024)
+
+/* How far the body is after something was added to the writer; negative after exchange_fault. */
+enum {
+    BODY_USED,  /* all input is used, more may come */
+    BODY_MORE,  /* there is more to add */
+    BODY_ENDED, /* all of the body was added */
+};
+
+int request_check_size(struct client *c, uint64_t bytes)
 {
-    exchange_fail(c, f, why);
+    uint64_t max = c->x.settings->conf->server.max_body_size;
+
+    if (max > 0 && bytes > max)
+        return exchange_fault(c, FAIL_BODY_SIZE, "the request's body is larger than max_body_size");
     return 0;
+}
+
+/* Decodes the next piece of the body with b. Returns how much of in it took, or -1 after
+ * exchange_fault. */
+static ssize_t next_piece(struct client *c, struct http_body *b, struct span in,
+                          struct http_piece *piece)
+{
+    ssize_t n = http_body_next(b, in, piece);
+
+    if (n < 0) {
+        exchange_must_close(&c->x);
+        return exchange_fault(c, FAIL_BAD_REQUEST, b->why);
+    }
+    return request_check_size(c, c->x.body_bytes + piece->data.n) ? -1 : n;
+}
+
+/* True while the body goes on from where it is kept. */
+static bool is_kept(const struct exchange *x)
+{
+    return x->replay && !x->replay->lost;
+}
+
+/* True if all of the body has come in and gone through the renamer or the framing. */
+static bool is_complete(const struct exchange *x)
+{
+    return x->body.done && !(is_kept(x) && replay_pending(x->replay));
+}
+
+void request_init(struct client *c, const struct http_head *h)
+{
+    struct exchange *x = &c->x;
+
+    http_body_init(&x->body, http_request_framing(h),
+                   h->content_length < 0 ? 0 : (uint64_t)h->content_length);
+    x->request = x->body.done ? REQUEST_DONE : REQUEST_BODY;
+}
+
+bool request_takes(const struct client *c)
+{
+    const struct exchange *x = &c->x;
+
+    if (x->request != REQUEST_BODY)
+        return x->request == REQUEST_DISCARD;
+    return !x->body.done && !x->attempt.write_closed && attempt_backlog(&x->attempt) == 0 &&
+        (x->choosing || !(is_kept(x) && replay_pending(x->replay)));
 }
 
 void request_abandon(struct client *c)
 {
     struct exchange *x = &c->x;
 
+    x->choosing = false; /* what is still to come is read away */
     if (x->request != REQUEST_BODY)
         return;
     x->request = x->body.done ? REQUEST_DONE : REQUEST_DISCARD;
-    if (x->rewrite && x->rewrite->ahead > 0) {
-        x->request = REQUEST_DISCARD;
-        x->close = true;                /* the decoder is ahead of the input that is kept: what follows has no known beginning */
-    }
     if (x->awaits_continue || x->body.framing != HTTP_LENGTH || x->body.left > DISCARD_MAX)
-        x->close = true;
+        exchange_must_close(x);
 }
 
-/* What goes into the Authorization field: *value empty means that the client's own goes on. Returns why the request is refused, or NULL. */
-static const char *authorize(struct exchange *x, const struct http_head *h, struct http_out *value)
+static int no_room(struct client *c, int err)
 {
-    const struct settings *s = x->settings;
-    const struct http_field *field = http_find(h, HTTP_AUTHORIZATION);
-    struct span token = field ? bearer_token(field->value) : SPAN("");
+    uint64_t max = c->worker->settings->conf->server.buffer_memory;
 
-    if (http_count(h, HTTP_AUTHORIZATION) > 1)
-        return "more than one Authorization field";
-    if (s->api_key)
-        http_put(value, span_of(s->api_key));
-    if (!s->keys)
-        return NULL;
-    if (token.n == 0)
-        return "no API key: send 'Authorization: Bearer KEY'";
-    x->key = key_map_find(s->keys, token);
-    if (x->key) {
-        http_put(value, SPAN("Bearer "));
-        http_put(value, span_of(x->key->upstream));
-        return NULL;
+    if (err == -ENOMEM)
+        return exchange_fault(c, FAIL_INTERNAL, "out of memory");
+    if (c->x.body_bytes > max)
+        return exchange_fault(c, FAIL_BODY_SIZE,
+                              "the request's body is larger than buffer_memory, in which its model "
+                              "has to be found");
+    return exchange_fault(c, FAIL_OVERLOADED, "too many requests wait for their models");
+}
+
+int request_keep(struct client *c, struct span in, size_t *used)
+{
+    struct exchange *x = &c->x;
+
+    *used = 0;
+    while (*used < in.n && !x->body.done) {
+        struct http_piece piece;
+        ssize_t n = next_piece(c, &x->body, span_skip(in, *used), &piece);
+        int err;
+
+        if (n < 0)
+            return -1;
+        x->body_bytes += piece.data.n;
+        *used += (size_t)n;
+        err = replay_keep(x->replay, c->worker, piece.data);
+        if (err)
+            return no_room(c, err);
     }
-    return s->conf->access.pass_unknown_keys ? NULL : "incorrect API key";
+    return 0;
 }
 
-/* The client is told to go on only when everything that can be known without the body has been checked (RFC 9110, 10.1.1). */
-static void send_continue(struct client *c)
+/* Keeps the input, to be sent from there. What is too much for retry_buffer or buffer_memory is not
+ * kept once nothing that is kept waits to be sent: then the request cannot be sent again. */
+static int keep_or_lose(struct client *c, struct span in, size_t *used)
 {
-    static char text[] = "HTTP/1.1 100 Continue\r\n\r\n";
-    struct iovec iov = { text, sizeof text - 1 };
+    struct exchange *x = &c->x;
+    struct replay *r = x->replay;
+    uint64_t max = plan_target(x)->conf->retry_buffer;
+    bool too_much = r->body.bytes + in.n > max || !replay_fits(c->worker, in.n);
 
-    c->x.awaits_continue = false;
-    client_send(c, &iov, 1);
+    if (in.n == 0 || x->body.done)
+        return 0;
+    if (!too_much || (!x->attempt.sent && replay_fits(c->worker, in.n)))
+        return request_keep(c, in, used);
+    if (!replay_pending(r))
+        replay_lose(r, c->worker);
+    return 0;
 }
 
-/* Reads away what nobody wants any more. Nothing depends on its framing once the connection is to end. */
+/* Adds the body as it is kept. Returns 1 if there is more. */
+static int relay_kept(struct client *c, struct http_writer *out)
+{
+    struct replay *r = c->x.replay;
+
+    while (replay_pending(r) && http_writer_room(out)) {
+        struct span data = outq_read(&r->body, &r->at);
+
+        outq_pass(&r->at, data.n);
+        bodylog_show(c, BODYLOG_REQUEST, data);
+        http_writer_data(out, data);
+    }
+    return replay_pending(r);
+}
+
+/* Adds the body as it comes. Returns 0, or -1 after exchange_fault. */
+static int relay_live(struct client *c, struct span in, size_t *used, struct http_writer *out)
+{
+    struct exchange *x = &c->x;
+
+    while (*used < in.n && !x->body.done && http_writer_room(out)) {
+        struct http_piece piece;
+        ssize_t n = next_piece(c, &x->body, span_skip(in, *used), &piece);
+
+        if (n < 0)
+            return -1;
+        x->body_bytes += piece.data.n;
+        bodylog_show(c, BODYLOG_REQUEST, piece.data);
+        http_writer_piece(out, &piece);
+        *used += (size_t)n;
+    }
+    return 0;
+}
+
+/* Adds the body without a change. Returns BODY_*, or -1 after exchange_fault. */
+static int relay(struct client *c, struct span in, size_t *used, struct http_writer *out)
+{
+    struct exchange *x = &c->x;
+    int more = is_kept(x) ? relay_kept(c, out) : relay_live(c, in, used, out);
+
+    if (more != 0 || !is_complete(x))
+        return more < 0 ? -1 : more ? BODY_MORE : BODY_USED;
+    http_writer_end(out);
+    return BODY_ENDED;
+}
+
+static int json_fault(struct client *c)
+{
+    const struct json_renamer *r = &c->x.rewrite->renamer;
+    unsigned long long at = r->offset;
+    const struct span a = r->twins[0], b = r->twins[1];
+    char why[512];
+
+    if (!a.p)
+        return exchange_json_fault(c, r->why, at);
+    snprintf(why, sizeof why,
+             "the request's body has '%.*s' and '%.*s' in one object: %s, at byte %llu", (int)a.n,
+             a.p, (int)b.n, b.p, r->why, at);
+    return exchange_fault(c, FAIL_INVALID_JSON, why);
+}
+
+/* Renames the next piece of the body into out. The decoder takes no more than the renamer did, so
+ * that what is left of in begins where both go on. Returns how much of in that is, or -1 after
+ * exchange_fault. */
+static ssize_t rewrite_piece(struct client *c, struct span in, struct out *out)
+{
+    struct exchange *x = &c->x;
+    struct http_body ahead = x->body;
+    struct http_piece piece;
+    ssize_t n = next_piece(c, &ahead, in, &piece);
+    ssize_t renamed = n < 0 ? 0 : rewrite_take(x->rewrite, piece.data, out);
+
+    if (n < 0)
+        return -1;
+    if (renamed < 0)
+        return json_fault(c);
+    x->body_bytes += (size_t)renamed;
+    if ((size_t)renamed == piece.data.n) {
+        x->body = ahead;
+        return n;
+    }
+    in.n = (size_t)(piece.data.p + renamed - in.p);
+    return http_body_next(&x->body, in, &piece);
+}
+
+static void add_data(struct client *c, struct http_writer *out, struct span data)
+{
+    bodylog_show(c, BODYLOG_REQUEST, data);
+    http_writer_data(out, data);
+}
+
+/* Adds what was held and decides its framing: length is what the renamer has written beside it,
+ * last tells that this is all of the body. */
+static void add_held(struct client *c, struct http_writer *out, size_t length, bool last)
+{
+    struct exchange *x = &c->x;
+    struct rewrite *r = x->rewrite;
+    struct iovec iov[QUEUE_IOV];
+    int n = outq_iov(&r->head, iov, QUEUE_IOV);
+    struct out framing;
+
+    x->send_framing = last ? HTTP_LENGTH : HTTP_CHUNKED;
+    http_writer_init(out, x->send_framing);
+    for (int i = 0; i < n; i++)
+        http_writer_raw(out, (struct span){ iov[i].iov_base, iov[i].iov_len });
+    out_init(&framing, c->worker->text, sizeof c->worker->text);
+    forward_framing(&framing, x->send_framing, r->body.bytes + length);
+    http_writer_raw(out, out_span(&framing));
+    n = outq_iov(&r->body, iov, QUEUE_IOV);
+    for (int i = 0; i < n; i++)
+        add_data(c, out, (struct span){ iov[i].iov_base, iov[i].iov_len });
+    r->framed = true;
+}
+
+/* Renames what is kept into o. Returns 0, or -1 after exchange_fault. */
+static int fill_kept(struct client *c, struct out *o)
+{
+    struct replay *r = c->x.replay;
+
+    while (replay_pending(r) && o->n < o->cap) {
+        ssize_t n = rewrite_take(c->x.rewrite, outq_read(&r->body, &r->at), o);
+
+        if (n < 0)
+            return json_fault(c);
+        outq_pass(&r->at, (size_t)n);
+    }
+    return 0;
+}
+
+/* Renames the input into o. Returns 0, or -1 after exchange_fault. */
+static int fill_live(struct client *c, struct span in, size_t *used, struct out *o)
+{
+    while (*used < in.n && !c->x.body.done && o->n < o->cap) {
+        ssize_t n = rewrite_piece(c, span_skip(in, *used), o);
+
+        if (n < 0)
+            return -1;
+        *used += (size_t)n;
+    }
+    return 0;
+}
+
+/* Renames up to one buffer of the body. Returns 1 if the buffer is full, 0 if the input is used or
+ * the body complete, or -1 after exchange_fault. */
+static int fill_buffer(struct client *c, struct span in, size_t *used, struct out *o)
+{
+    struct exchange *x = &c->x;
+    int err = is_kept(x) ? fill_kept(c, o) : fill_live(c, in, used, o);
+
+    if (err)
+        return -1;
+    if (is_complete(x))
+        err = rewrite_finish(x->rewrite, o);
+    if (err == -EBADMSG)
+        return json_fault(c);
+    return err == -EAGAIN || (o->n == o->cap && !is_complete(x));
+}
+
+/* Adds the next buffer of the body, renamed into the worker's out; what may still fit one buffer is
+ * held. What the renamer adds at the end does not wait for the upstream: it is no longer than the
+ * settings make it. Returns BODY_*, or -1 after exchange_fault. */
+static int rewrite(struct client *c, struct span in, size_t *used, struct http_writer *out)
+{
+    struct worker *w = c->worker;
+    struct exchange *x = &c->x;
+    struct rewrite *r = x->rewrite;
+    struct out o;
+    bool ended;
+    int full;
+
+    if (r->framed)
+        rewrite_sent(r, w);
+    out_init(&o, w->out, sizeof w->out - r->body.bytes);
+    full = fill_buffer(c, in, used, &o);
+    if (full < 0)
+        return -1;
+    ended = !full && is_complete(x);
+    if (!full && !ended && !r->framed)
+        return outq_put(&r->body, &w->blocks, out_span(&o))
+            ? exchange_fault(c, FAIL_INTERNAL, "out of memory")
+            : BODY_USED;
+    if (!r->framed)
+        add_held(c, out, o.n, ended);
+    add_data(c, out, out_span(&o));
+    if (ended)
+        http_writer_end(out);
+    return ended ? BODY_ENDED : full ? BODY_MORE : BODY_USED;
+}
+
+/* True if the body's rest has to wait until the upstream takes more. */
+static bool has_to_wait(const struct exchange *x)
+{
+    return attempt_backlog(&x->attempt) > 0 && !(x->rewrite && is_complete(x));
+}
+
+/* Reads away what nobody wants any more. Nothing depends on its framing once the connection is to
+ * end. */
 static size_t discard(struct exchange *x, struct span in)
 {
     size_t used = 0;
@@ -74,7 +346,7 @@ static size_t discard(struct exchange *x, struct span in)
         ssize_t n = x->close ? -1 : http_body_next(&x->body, span_skip(in, used), &piece);
 
         if (n < 0) {
-            x->close = true;
+            exchange_must_close(x);
             return in.n;
         }
         used += (size_t)n;
@@ -84,79 +356,82 @@ static size_t discard(struct exchange *x, struct span in)
     return used;
 }
 
-ssize_t request_next_piece(struct client *c, struct span in, struct http_piece *piece)
+int request_feed(struct client *c, struct span head, struct span in, size_t *used)
 {
     struct exchange *x = &c->x;
-    uint64_t max = x->settings->conf->server.max_body_size;
-    ssize_t n = http_body_next(&x->body, in, piece);
+    struct attempt *a = &x->attempt;
+    int state = BODY_MORE;
 
-    if (n < 0) {
-        x->close = true;
-        exchange_fail(c, FAIL_BAD_REQUEST, x->body.why);
-        return -1;
+    *used = 0;
+    if (x->request == REQUEST_DISCARD) {
+        *used = discard(x, in);
+        state = BODY_USED;
+    } else if (is_kept(x) && keep_or_lose(c, in, used)) {
+        state = -1;
     }
-    x->body_bytes += piece->data.n;
-    if (max > 0 && x->body_bytes > max) {
-        exchange_fail(c, FAIL_BODY_SIZE, "the request's body is larger than max_body_size");
-        return -1;
+    while (state == BODY_MORE) {
+        struct http_writer out;
+
+        http_writer_init(&out, x->send_framing);
+        http_writer_raw(&out, head);
+        state = x->rewrite ? rewrite(c, in, used, &out) : relay(c, in, used, &out);
+        if (state >= 0 && out.bytes > 0 && attempt_send(a, out.iov, out.n))
+            state = exchange_fault(c, failure_of_dial(a->fault), attempt_why(a));
+        if (state == BODY_MORE && has_to_wait(x))
+            state = BODY_USED;
+        head.n = 0;
     }
-    return n;
-}
-
-/* Passes the body on as it is. Returns how much of in was used. */
-static size_t relay(struct client *c, struct span head, struct span in)
-{
-    struct worker *w = c->worker;
-    struct exchange *x = &c->x;
-    struct http_frame *f = &w->frame;
-    size_t used = 0;
-
-    http_frame_init(f, x->send_framing);
-    http_frame_raw(f, head);
-    while (used < in.n && !x->body.done && http_frame_room(f)) {
-        struct http_piece piece;
-        ssize_t n = request_next_piece(c, span_skip(in, used), &piece);
-
-        if (n < 0)
-            return in.n;
-        bodylog_show(c, BODYLOG_REQUEST, piece.data);
-        http_frame_piece(f, &piece);
-        used += (size_t)n;
-    }
-    if (x->body.done) {
-        http_frame_end(f);
+    if (state == BODY_ENDED) {
         x->request = REQUEST_DONE;
+        rewrite_end(x->rewrite, c->worker);
+        x->rewrite = NULL;
     }
-    if (f->bytes > 0 && attempt_send(&x->attempt, &w->pool, w->resolver, x->settings, f->iov, f->n))
-        exchange_fail(c, (enum failure)x->attempt.failure, x->attempt.why);
-    return used;
+    x->bytes_in += *used;
+    return state < 0 ? -1 : 0;
 }
 
-size_t request_feed(struct client *c, struct span in)
-{
-    struct exchange *x = &c->x;
-    size_t used;
-
-    if (x->request == REQUEST_DISCARD)
-        used = discard(x, in);
-    else
-        used = x->rewrite ? rewrite_feed(c, in) : relay(c, SPAN(""), in);
-    x->bytes_in += used;
-    return used;
-}
-
-size_t request_unseen(const struct client *c)
+bool request_is_pending(const struct client *c)
 {
     const struct exchange *x = &c->x;
-    const struct attempt *a = &x->attempt;
-    bool plain = c->phase == CLIENT_EXCHANGE && x->request == REQUEST_BODY && x->body.framing == HTTP_LENGTH && !x->rewrite && !x->bodylog;
 
-    if (!plain || !a->conn || a->dial || a->deaf || a->conn->top != &a->conn->tcp.stream || c->in.end > 0)
+    return x->request == REQUEST_BODY && !x->choosing && is_kept(x) && replay_pending(x->replay) &&
+        attempt_backlog(&x->attempt) == 0 && !x->attempt.write_closed;
+}
+
+void request_forget(struct client *c)
+{
+    struct exchange *x = &c->x;
+
+    if (x->replay)
+        attempt_drop(&x->replay->declined);
+    if (is_kept(x) && !replay_pending(x->replay))
+        replay_lose(x->replay, c->worker);
+}
+
+void request_again(struct client *c)
+{
+    struct exchange *x = &c->x;
+
+    replay_rewind(x->replay);
+    rewrite_end(x->rewrite, c->worker);
+    x->rewrite = NULL;
+    x->request = REQUEST_BODY;
+    bodylog_again(c);
+}
+
+size_t request_spliceable(const struct client *c)
+{
+    const struct exchange *x = &c->x;
+    bool plain = x->request == REQUEST_BODY && x->body.framing == HTTP_LENGTH && !x->rewrite &&
+        !x->bodylog && !is_kept(x) && !x->choosing;
+
+    if (!plain || !client_is_plain(c) || x->attempt.write_closed || c->in.end > 0 ||
+        !attempt_socket(&x->attempt))
         return 0;
     return splice_share(x->body.left);
 }
 
-ssize_t request_pass_unseen(struct client *c, size_t max)
+ssize_t request_splice(struct client *c, size_t max)
 {
     struct exchange *x = &c->x;
     ssize_t n = outq_splice(&x->attempt.conn->out, &c->worker->blocks, &c->tcp, max);
@@ -168,76 +443,4 @@ ssize_t request_pass_unseen(struct client *c, size_t max)
     x->bytes_in += (uint64_t)n;
     attempt_flush(&x->attempt);
     return n;
-}
-
-/* What is wrong with a request that its head alone tells. Returns the failure, or -1, with why. */
-static int check_head(const struct client *c, const struct http_head *h, const char **why)
-{
-    const struct settings *s = c->x.settings;
-    uint64_t max = s->conf->server.max_body_size;
-
-    if (c->worker->draining) {
-        *why = "the proxy is about to stop";
-        return FAIL_DRAINING;
-    }
-    if (max > 0 && h->content_length > 0 && (uint64_t)h->content_length > max) {
-        *why = "the request's body is larger than max_body_size";
-        return FAIL_BODY_SIZE;
-    }
-    if (s->rules && http_coding(h).n > 0) {
-        *why = "a body with a Content-Encoding cannot be rewritten: send it without";
-        return FAIL_CONTENT_ENCODING;
-    }
-    return -1;
-}
-
-/* Sends the first bytes: the head at once where the body goes on as it is, else held back until the body's new length is known. */
-static size_t send_start(struct client *c, struct http_out *head, struct span rest)
-{
-    struct exchange *x = &c->x;
-    const struct http_head *h = &c->worker->head;
-    size_t used;
-
-    if (x->settings->rules) {
-        if (rewrite_begin(c, http_out_span(head)))
-            return refuse(c, FAIL_INTERNAL, "out of memory");
-        return request_feed(c, rest);
-    }
-    x->send_framing = x->body.framing == HTTP_CHUNKED ? HTTP_CHUNKED : HTTP_LENGTH;
-    forward_framing(head, x->send_framing, h->content_length > 0 ? (uint64_t)h->content_length : 0);
-    used = relay(c, http_out_span(head), rest);
-    x->bytes_in += used;
-    return used;
-}
-
-size_t request_begin(struct client *c, struct span rest)
-{
-    struct worker *w = c->worker;
-    struct exchange *x = &c->x;
-    const struct http_head *h = &w->head;
-    struct http_out o, key;
-    const char *why;
-    int failure;
-
-    http_out_init(&key, w->text, sizeof w->text / 4);
-    why = authorize(x, h, &key);
-    if (why)
-        return refuse(c, FAIL_API_KEY, why);
-    failure = check_head(c, h, &why);
-    if (failure >= 0)
-        return refuse(c, (enum failure)failure, why);
-    if (c->tcp.watch.ready & READY_HUP) {
-        c->broken = true;
-        return rest.n;
-    }
-    http_out_init(&o, w->text + key.n, sizeof w->text - key.n - FRAMING_MAX);
-    forward_request(&o, h, x->settings, http_out_span(&key));
-    if (o.overflow)
-        return refuse(c, FAIL_HEAD_SIZE, "the request's head is too large to be passed on");
-    o.cap += FRAMING_MAX;
-    bodylog_begin(c);
-    bodylog_coded(c, BODYLOG_REQUEST, http_coding(h));
-    if (x->awaits_continue)
-        send_continue(c);
-    return send_start(c, &o, rest);
 }

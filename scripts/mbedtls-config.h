@@ -1,6 +1,6 @@
-/* mbedTLS 3.6 for the static binary: a client of TLS 1.2 and 1.3 that verifies certificates, and nothing else.
- * Takes the place of mbedtls/mbedtls_config.h. Cipher suites are those with forward secrecy and AEAD.
- * scripts/build-mbedtls puts it there. */
+/* mbedTLS 3.6 for the static binary: a client of TLS 1.2 and 1.3 that verifies certificates, and a
+ * server that has one. Takes the place of mbedtls/mbedtls_config.h. Cipher suites are those with
+ * forward secrecy and AEAD. scripts/build-mbedtls puts it there. */
 
 /* The system. */
 #define MBEDTLS_HAVE_ASM
@@ -11,6 +11,8 @@
 #define MBEDTLS_AESNI_C
 #define MBEDTLS_AESCE_C
 #define MBEDTLS_ENTROPY_C
+#define MBEDTLS_NO_PLATFORM_ENTROPY
+#define MBEDTLS_ENTROPY_HARDWARE_ALT /* net/tls_random.c */
 #define MBEDTLS_CTR_DRBG_C
 #define MBEDTLS_VERSION_C
 #define MBEDTLS_ERROR_C
@@ -29,7 +31,8 @@
 #define MBEDTLS_SHA512_C
 #define MBEDTLS_HKDF_C
 
-/* Public keys. SHA-1 is missing on purpose: no certificate that is still valid is signed with it. */
+/* Public keys. SHA-1 is missing on purpose: no certificate that is still valid is signed with it.
+ */
 #define MBEDTLS_BIGNUM_C
 #define MBEDTLS_ECP_C
 #define MBEDTLS_ECP_NIST_OPTIM
@@ -60,6 +63,7 @@
 /* The protocol. */
 #define MBEDTLS_SSL_TLS_C
 #define MBEDTLS_SSL_CLI_C
+#define MBEDTLS_SSL_SRV_C
 #define MBEDTLS_SSL_PROTO_TLS1_2
 #define MBEDTLS_SSL_PROTO_TLS1_3
 #define MBEDTLS_SSL_TLS1_3_COMPATIBILITY_MODE
@@ -74,7 +78,8 @@
 #define MBEDTLS_SSL_KEEP_PEER_CERTIFICATE
 #define MBEDTLS_SSL_ALL_ALERT_MESSAGES
 
-/* Records are of full size both ways: net/tls_lend.c lends the room for them to the connections that are at work. With
- * MBEDTLS_SSL_VARIABLE_BUFFER_LENGTH and a smaller OUT_CONTENT_LEN the library would cut the room for what comes in to the smaller of the two. */
+/* Records are of full size both ways: net/tls_lend.c lends the room for them to the connections
+ * that are at work. With MBEDTLS_SSL_VARIABLE_BUFFER_LENGTH and a smaller OUT_CONTENT_LEN the
+ * library would cut the room for what comes in to the smaller of the two. */
 #define MBEDTLS_SSL_IN_CONTENT_LEN 16384
 #define MBEDTLS_SSL_OUT_CONTENT_LEN 16384

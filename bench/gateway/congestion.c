@@ -1,5 +1,6 @@
-/* Every TCP socket of a process gets the congestion control that BENCH_CONGESTION names; loaded before the C library (LD_PRELOAD).
- * A machine that is set to BBR paces even what stays on it, by a timer for each write, and who pays for the timers is a matter of chance. */
+/* Gives every TCP socket of a process the congestion control that BENCH_CONGESTION names, by
+ * LD_PRELOAD. BBR paces even loopback traffic, with a timer for each write, and chance decides
+ * which process pays for the timers. */
 #include <dlfcn.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>

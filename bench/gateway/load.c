@@ -1,8 +1,12 @@
-/* Load for the benchmark where wrk does not do: a given rate, event streams with the delay of each event, uploads, streams that are only held.
- * One loop over epoll, Linux only. Prints "started" when the connections stand, and streams have had their first event: what came before is not
+/* Load for the benchmark where wrk does not do: a given rate, event streams with the delay of each
+ * event, uploads, streams that are only held. One loop over epoll, Linux only. Prints "started"
+ * when the connections stand, and streams have had their first event: what came before is not
  * counted. Prints one line of JSON when it ends.
- * Usage: bench-load PORT [connections=N] [seconds=S] [query=Q] [body=BYTES] [rate=PER_SECOND] [hold=1]
- *   hold=1  opens the streams, prints a line of JSON when each has had its first event, and keeps them until standard input ends */
+ * Usage: bench-load PORT [connections=N] [seconds=S] [query=Q] [body=BYTES] [rate=PER_SECOND]
+ * [hold=1] hold=1  opens the streams, prints a line of JSON when each has had its first event, and
+ * keeps them until standard input ends */
+#include "bench/gateway/delays.h"
+
 #include <arpa/inet.h>
 #include <errno.h>
 #include <netinet/tcp.h>
@@ -18,21 +22,20 @@
 #include <time.h>
 #include <unistd.h>
 
-#define BUCKETS 4096                    /* of delays: 32 to each doubling */
-#define SETTLE_MAX 30                   /* seconds */
-#define START_BATCH 100                 /* connections opened at once, so that no queue overflows */
+#define SETTLE_MAX 30   /* seconds */
+#define START_BATCH 100 /* connections opened at once, so that no queue overflows */
 
 enum state { CONNECTING, IDLE, SENDING, HEAD, BODY };
 
 struct conn {
     int fd;
     enum state state;
-    size_t sent;                        /* of the request */
-    bool chunked, first;                /* framing of the answer; its first event has come */
+    size_t sent;         /* of the request */
+    bool chunked, first; /* framing of the answer; its first event has come */
     uint64_t left;
-    unsigned tail;                      /* how much of the last chunk's end was seen */
+    unsigned tail; /* how much of the last chunk's end was seen */
     size_t carry_n;
-    char carry[64];                     /* the end of the last read, where a time may have been cut */
+    char carry[64]; /* the end of the last read, where a time may have been cut */
     struct conn *next_idle;
 };
 
@@ -49,63 +52,28 @@ static size_t request_n;
 static char in[256 * 1024 + 64];
 static struct conn *idle;
 static uint64_t requests, events, bytes, errors, started, firsts;
-static uint64_t delays[BUCKETS], delay_max, delay_n;
+static struct delays delays;
 static bool stopping;
-
-static uint64_t now_ns(void)
-{
-    struct timespec ts;
-
-    clock_gettime(CLOCK_MONOTONIC, &ts);
-    return (uint64_t)ts.tv_sec * 1000000000u + (uint64_t)ts.tv_nsec;
-}
-
-static unsigned bucket(uint64_t ns)
-{
-    unsigned top;
-
-    if (ns < 32)
-        return (unsigned)ns;
-    top = 63 - (unsigned)__builtin_clzll(ns);
-    return (top - 4) * 32 + (unsigned)(ns >> (top - 5) & 31);
-}
-
-static double bucket_us(unsigned b)
-{
-    if (b < 32)
-        return b / 1000.0;
-    return (double)((32ull + b % 32) << (b / 32 - 1)) / 1000.0;
-}
-
-static double percentile(double p)
-{
-    uint64_t want = (uint64_t)((double)delay_n * p), seen = 0;
-
-    for (unsigned b = 0; b < BUCKETS; b++)
-        if ((seen += delays[b]) > want)
-            return bucket_us(b);
-    return 0;
-}
 
 static void note_delay(const char *digits, uint64_t now)
 {
     uint64_t t = strtoull(digits, NULL, 10), d = now - t;
 
-    if (t < started || t > now)
-        return;
-    delays[bucket(d)]++;
-    delay_n++;
-    if (d > delay_max)
-        delay_max = d;
+    if (t >= started && t <= now)
+        delays_note(&delays, d);
 }
 
 static void make_request(void)
 {
     char head[512];
-    int n = snprintf(head, sizeof head,
-                     "POST /v1/chat/completions?%s HTTP/1.1\r\nHost: bench\r\nAuthorization: Bearer front-key-of-the-benchmark\r\nContent-Type: application/json\r\n"
-                     "User-Agent: OpenAI/Python 1.0\r\nAccept: application/json\r\nContent-Length: %u\r\n\r\n", options.query, options.body);
-    const char *start = "{\"model\":\"gpt-4o\",\"messages\":[{\"role\":\"user\",\"content\":\"", *end = "\"}]}";
+    int n = snprintf(
+        head, sizeof head,
+        "POST /v1/chat/completions?%s HTTP/1.1\r\nHost: bench\r\nAuthorization: Bearer "
+        "front-key-of-the-benchmark\r\nContent-Type: application/json\r\n"
+        "User-Agent: OpenAI/Python 1.0\r\nAccept: application/json\r\nContent-Length: %u\r\n\r\n",
+        options.query, options.body);
+    const char *start = "{\"model\":\"gpt-4o\",\"messages\":[{\"role\":\"user\",\"content\":\"",
+               *end = "\"}]}";
     size_t fixed = strlen(start) + strlen(end);
 
     request_n = (size_t)n + options.body;
@@ -169,7 +137,9 @@ static void finished(struct conn *c)
 
 static void open_conn(struct conn *c)
 {
-    struct sockaddr_in to = { .sin_family = AF_INET, .sin_port = htons((uint16_t)options.port), .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
+    struct sockaddr_in to = { .sin_family = AF_INET,
+                              .sin_port = htons((uint16_t)options.port),
+                              .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
     struct epoll_event e = { .events = EPOLLIN | EPOLLOUT | EPOLLRDHUP | EPOLLET, .data.ptr = c };
     int one = 1;
 
@@ -183,15 +153,17 @@ static void open_conn(struct conn *c)
     epoll_ctl(loop, EPOLL_CTL_ADD, c->fd, &e);
 }
 
-/* Counts events, and reads their times, in what came; the piece before may have cut one. A contestant that cuts the stream into chunks
- * of its own may put a size line into a time: what is no time of this run is not counted as one. */
+/* Counts events, and reads their times, in what came; the piece before may have cut one. A
+ * contestant that cuts the stream into chunks of its own may put a size line into a time: what is
+ * no time of this run is not counted as one. */
 static void look(struct conn *c, char *p, size_t n)
 {
     uint64_t now = now_ns();
     char *from = p - c->carry_n, *end = p + n, *at;
 
     memcpy(from, c->carry, c->carry_n);
-    for (at = from; (at = memmem(at, (size_t)(end - at), "\"t\":", 4)) && at + 24 <= end; at += 24) {
+    for (at = from; (at = memmem(at, (size_t)(end - at), "\"t\":", 4)) && at + 24 <= end;
+         at += 24) {
         note_delay(at + 4, now);
         events++;
         if (!c->first) {
@@ -319,7 +291,7 @@ static void run(double seconds)
     }
 }
 
-/* Until every stream has had its first event, for at most SETTLE_MAX seconds. */
+/* Waits until every stream has had its first event, for at most SETTLE_MAX seconds. */
 static void settle(void)
 {
     bool streams = strstr(options.query, "events=") || strstr(options.query, "hold");
@@ -332,7 +304,8 @@ static void hold_until_told(void)
 {
     struct pollfd told = { .fd = 0, .events = POLLIN };
 
-    printf("{\"held\":%llu,\"errors\":%llu}\n", (unsigned long long)firsts, (unsigned long long)errors);
+    printf("{\"held\":%llu,\"errors\":%llu}\n", (unsigned long long)firsts,
+           (unsigned long long)errors);
     fflush(stdout);
     while (poll(&told, 1, 0) == 0)
         run(0.1);
@@ -389,12 +362,15 @@ int main(int argc, char **argv)
     puts("started");
     fflush(stdout);
     started = now_ns();
-    requests = events = bytes = delay_n = delay_max = 0;
-    memset(delays, 0, sizeof delays);
+    requests = events = bytes = 0;
+    memset(&delays, 0, sizeof delays);
     run(options.seconds);
     stopping = true;
-    printf("{\"requests\":%llu,\"events\":%llu,\"bytes\":%llu,\"errors\":%llu,\"seconds\":%.3f,\"p50_us\":%.0f,\"p99_us\":%.0f,\"max_us\":%.0f}\n",
-           (unsigned long long)requests, (unsigned long long)events, (unsigned long long)bytes, (unsigned long long)errors, (double)(now_ns() - started) / 1e9,
-           percentile(0.5), percentile(0.99), (double)delay_max / 1000);
+    printf("{\"requests\":%llu,\"events\":%llu,\"bytes\":%llu,\"errors\":%llu,\"seconds\":%.3f,"
+           "\"p50_us\":%.0f,\"p99_us\":%.0f,\"max_us\":%.0f}\n",
+           (unsigned long long)requests, (unsigned long long)events, (unsigned long long)bytes,
+           (unsigned long long)errors, (double)(now_ns() - started) / 1e9,
+           delays_percentile_us(&delays, 0.5), delays_percentile_us(&delays, 0.99),
+           (double)delays.max / 1000);
     return 0;
 }

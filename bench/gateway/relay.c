@@ -1,5 +1,5 @@
-/* The least that a second hop can cost: bytes carried both ways between two sockets, nothing read, nothing decided. Linux only.
- * Each client has a connection of its own to the upstream, opened when it comes.
+/* The lower bound of a second hop: bytes carried both ways between two sockets, without parsing.
+ * Linux only. Each client gets a connection to the upstream when it connects.
  * Usage: bench-relay PORT UPSTREAM_PORT */
 #include <arpa/inet.h>
 #include <errno.h>
@@ -14,7 +14,8 @@
 
 #define READ_SIZE (64 * 1024)
 
-/* One end; what its peer would not take is parked with the peer, and this end is not read meanwhile. */
+/* One end. Bytes that its peer did not take are parked with the peer, and this end is not read
+ * meanwhile. */
 struct end {
     int fd;
     bool readable, writable;
@@ -46,7 +47,7 @@ static void drop(struct end *e)
     }
 }
 
-/* Sends n bytes to e, parking what it does not take. Returns false when the pair is gone. */
+/* Sends n bytes to e and parks the rest. Returns false when the pair is gone. */
 static bool give(struct end *e, const char *p, size_t n)
 {
     ssize_t put = e->writable ? send(e->fd, p, n, MSG_NOSIGNAL) : -1;
@@ -122,7 +123,8 @@ static void accept_all(int listener, const struct sockaddr_in *to)
         struct end *pair = calloc(2, sizeof *pair);
 
         pair[0] = (struct end){ .fd = fd, .writable = true, .peer = &pair[1] };
-        pair[1] = (struct end){ .fd = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK, 0), .peer = &pair[0] };
+        pair[1] =
+            (struct end){ .fd = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK, 0), .peer = &pair[0] };
         if (connect(pair[1].fd, (const struct sockaddr *)to, sizeof *to) && errno != EINPROGRESS) {
             drop(pair);
             continue;
@@ -134,7 +136,8 @@ static void accept_all(int listener, const struct sockaddr_in *to)
 
 int main(int argc, char **argv)
 {
-    struct sockaddr_in in = { .sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK) }, to = in;
+    struct sockaddr_in in = { .sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK) },
+                       to = in;
     int listener = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK, 0), one = 1;
     struct epoll_event ev = { .events = EPOLLIN, .data.ptr = NULL }, list[256];
 

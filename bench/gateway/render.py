@@ -10,7 +10,8 @@ import subprocess
 
 Goal = collections.namedtuple("Goal", "name unit value")
 
-# medians, figures and delays are by the contestant's name; goals are times HAProxy and times nginx, None where there is none.
+# medians, figures and delays are by the contestant's name; goals are times HAProxy and times nginx,
+# None where there is none.
 Result = collections.namedtuple("Result", "name unit goals medians figures delays")
 
 US, PEERS = "this proxy", ("HAProxy", "nginx")
@@ -25,7 +26,8 @@ def ratio(result, peer):
 
 def verdict(result, peer, goal):
     r = ratio(result, peer)
-    return f"{r:.2f}" + ("" if goal is None else f" (goal {goal:.2f}{'' if r <= goal else ', missed'})")
+    return f"{r:.2f}" + ("" if goal is None
+                         else f" (goal {goal:.2f}{'' if r <= goal else ', missed'})")
 
 
 def number(value):
@@ -34,25 +36,33 @@ def number(value):
 
 def line(result):
     """A row's result as text for a terminal."""
-    text = [f"{result.name} [{result.unit}]: " + "  ".join(f"{name} {number(value)}" for name, value in result.medians.items()),
-            "    " + "  ".join(f"x {peer} {verdict(result, peer, goal)}" for peer, goal in zip(PEERS, result.goals))]
+    medians = "  ".join(f"{name} {number(value)}" for name, value in result.medians.items())
+    text = [f"{result.name} [{result.unit}]: {medians}",
+            "    " + "  ".join(f"x {peer} {verdict(result, peer, goal)}"
+                               for peer, goal in zip(PEERS, result.goals))]
     if result.delays:
-        text.append("    added delay, p50 p99 max in us: " + "  ".join(f"{n} {' '.join(f'{v:.0f}' for v in d)}" for n, d in result.delays.items()))
+        text.append("    added delay, p50 p99 max in us: "
+                    + "  ".join(f"{n} {' '.join(f'{v:.0f}' for v in d)}"
+                                for n, d in result.delays.items()))
     return "\n".join(text)
 
 
 def memory_line(result, goal):
-    return f"{result.name} [{result.unit}]: " + "  ".join(f"{n} {v:.2f}" for n, v in result.medians.items()) + f"  (goal {goal.value:g})"
+    shown = "  ".join(f"{n} {v:.2f}" for n, v in result.medians.items())
+    return f"{result.name} [{result.unit}]: {shown}  (goal {goal.value:g})"
 
 
 def workers_line(workers):
     one, two = workers[1], workers[2]
-    return (f"two workers: {one['cost']:.2f} us/request with one, {two['cost']:.2f} with two, of which the busier does {two['share']:.0%}: "
-            f"work for {one['cost'] / two['cost'] / two['share']:.2f} times one; requests/s {one['rate']:.0f} and {two['rate']:.0f}")
+    return (f"two workers: {one['cost']:.2f} us/request with one, {two['cost']:.2f} with two, of "
+            f"which the busier does {two['share']:.0%}: "
+            f"work for {one['cost'] / two['cost'] / two['share']:.2f} times one; requests/s "
+            f"{one['rate']:.0f} and {two['rate']:.0f}")
 
 
 def first(pattern, *command):
-    out = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True).stdout
+    out = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+                         text=True).stdout
     return re.search(pattern, out)[0]
 
 
@@ -63,16 +73,22 @@ def setup(binary, congestion, rounds, seconds):
     path = f"{os.environ['PATH']}:/usr/sbin"
     nginx, haproxy = (shutil.which(program, path=path) for program in ("nginx", "haproxy"))
     return [
-        f"- Machine: {model[1] if model else platform.machine()}, {os.cpu_count()} processors, Linux {platform.release()}; "
-        f"congestion control {system if congestion == 'system' else congestion}, the machine's own is {system}.",
-        f"- Versions: {first(r'nginx/[0-9.]+', nginx, '-v')}, HAProxy {first(r'(?<=ersion )[0-9.]+', haproxy, '-v')}, {first(r'wrk [^ ]+', 'wrk', '-v')}, "
-        f"{first(r'OpenSSL [0-9.]+', 'openssl', 'version')}; this proxy with {first(r'(?i)mbed ?tls [0-9.]+', binary, '-V')}.",
-        f"- Command: `make bench BENCH_ARGS='--rounds {rounds} --seconds {seconds} --congestion {congestion} --out docs'`.",
+        f"- Machine: {model[1] if model else platform.machine()}, {os.cpu_count()} processors, "
+        f"Linux {platform.release()}; "
+        f"congestion control {system if congestion == 'system' else congestion}, the machine's "
+        f"own is {system}.",
+        f"- Versions: {first(r'nginx/[0-9.]+', nginx, '-v')}, HAProxy "
+        f"{first(r'(?<=ersion )[0-9.]+', haproxy, '-v')}, {first(r'wrk [^ ]+', 'wrk', '-v')}, "
+        f"{first(r'OpenSSL [0-9.]+', 'openssl', 'version')}; this proxy with "
+        f"{first(r'(?i)mbed ?tls [0-9.]+', binary, '-V')}.",
+        f"- Command: `make bench BENCH_ARGS='--rounds {rounds} --seconds {seconds} --congestion "
+        f"{congestion} --out docs'`.",
     ]
 
 
 def table(head, rows):
-    return "\n".join([f"| {' | '.join(head)} |", f"|{' --- |' * len(head)}"] + [f"| {' | '.join(r)} |" for r in rows]) + "\n"
+    return "\n".join([f"| {' | '.join(head)} |", f"|{' --- |' * len(head)}"]
+                     + [f"| {' | '.join(r)} |" for r in rows]) + "\n"
 
 
 def work_table(results):
@@ -80,17 +96,21 @@ def work_table(results):
     rows = []
     for r in results:
         cells = [number(r.medians[c]) if c in r.medians else "" for c in used]
-        rows.append([r.name, r.unit, *cells, *(verdict(r, peer, goal) for peer, goal in zip(PEERS, r.goals))])
+        rows.append([r.name, r.unit, *cells,
+                     *(verdict(r, peer, goal) for peer, goal in zip(PEERS, r.goals))])
     return table(["work", "unit", *used, *(f"x {p}" for p in PEERS)], rows)
 
 
 def delay_table(results):
-    rows = [[r.name, name, *(f"{v:.0f}" for v in d)] for r in results for name, d in r.delays.items()]
-    return table(["added delay of an event, µs", "through", "p50", "p99", "max"], rows) if rows else ""
+    head = ["added delay of an event, µs", "through", "p50", "p99", "max"]
+    rows = [[r.name, name, *(f"{v:.0f}" for v in d)]
+            for r in results for name, d in r.delays.items()]
+    return table(head, rows) if rows else ""
 
 
 def memory_table(results, goal):
-    rows = [[r.name, r.unit, *(f"{r.medians[c]:.2f}" for c in COLUMNS[:4]), f"{goal.value:g}"] for r in results]
+    rows = [[r.name, r.unit, *(f"{r.medians[c]:.2f}" for c in COLUMNS[:4]), f"{goal.value:g}"]
+            for r in results]
     return table(["", "unit", *COLUMNS[:4], "goal"], rows) if rows else ""
 
 
@@ -101,30 +121,40 @@ def svg(results):
     out, y = [], 40
     for r in results:
         shown = [n for n in names if n in r.medians]
-        out.append(f'<text x="{left - 10}" y="{y + bar * len(shown) / 2 + 4:.0f}" text-anchor="end">{html.escape(r.name)}</text>')
+        out.append(f'<text x="{left - 10}" y="{y + bar * len(shown) / 2 + 4:.0f}" '
+                   f'text-anchor="end">{html.escape(r.name)}</text>')
         for n in shown:
             times = r.medians[n] / r.medians[US]
             end = left + min(times, most) * scale
-            out.append(f'<rect x="{left}" y="{y}" width="{end - left:.1f}" height="{bar - 1}" fill="{COLOURS[n]}"/>')
+            out.append(f'<rect x="{left}" y="{y}" width="{end - left:.1f}" height="{bar - 1}" '
+                       f'fill="{COLOURS[n]}"/>')
             if times > most:
-                out.append(f'<text x="{end + 4:.0f}" y="{y + bar - 1}" font-size="9">{times:.1f}</text>')
+                out.append(f'<text x="{end + 4:.0f}" y="{y + bar - 1}" '
+                           f'font-size="9">{times:.1f}</text>')
             y += bar
         y += gap
-    legend = "".join(f'<rect x="{left + i * 120}" y="12" width="10" height="10" fill="{COLOURS[n]}"/><text x="{left + i * 120 + 15}" y="21">{n}</text>'
+    legend = "".join(f'<rect x="{left + i * 120}" y="12" width="10" height="10" '
+                     f'fill="{COLOURS[n]}"/><text x="{left + i * 120 + 15}" y="21">{n}</text>'
                      for i, n in enumerate(names))
-    grid = "".join(f'<line x1="{left + t * scale:.0f}" y1="32" x2="{left + t * scale:.0f}" y2="{y}" stroke="#ccc"/>'
-                   f'<text x="{left + t * scale:.0f}" y="{y + 14}" text-anchor="middle">{t}</text>' for t in range(1, int(most) + 1))
-    return (f'<svg xmlns="http://www.w3.org/2000/svg" width="{width}" height="{y + 22}" font-family="sans-serif" font-size="12">\n'
-            f'<title>CPU time for each unit of work, times this proxy\'s</title>\n<rect width="100%" height="100%" fill="white"/>\n{grid}\n{legend}\n'
+    grid = "".join(f'<line x1="{left + t * scale:.0f}" y1="32" x2="{left + t * scale:.0f}" '
+                   f'y2="{y}" stroke="#ccc"/>'
+                   f'<text x="{left + t * scale:.0f}" y="{y + 14}" text-anchor="middle">{t}</text>'
+                   for t in range(1, int(most) + 1))
+    return (f'<svg xmlns="http://www.w3.org/2000/svg" width="{width}" height="{y + 22}" '
+            f'font-family="sans-serif" font-size="12">\n'
+            f'<title>CPU time for each unit of work, times this proxy\'s</title>\n'
+            f'<rect width="100%" height="100%" fill="white"/>\n{grid}\n{legend}\n'
             + "\n".join(out) + "\n</svg>\n")
 
 
 def write(folder, results, workers, memory_goal, where):
     """Puts the figures between the marks in folder/performance.md, and the plot beside it."""
     work = [r for r in results if r.name != memory_goal.name]
-    text = ["\n".join(where) + "\n", work_table(work), delay_table(work), memory_table([r for r in results if r.name == memory_goal.name], memory_goal)]
+    text = ["\n".join(where) + "\n", work_table(work), delay_table(work),
+            memory_table([r for r in results if r.name == memory_goal.name], memory_goal)]
     if workers:
-        text.append(workers_line(workers).replace("two workers: ", "Two workers: ").replace(" us/", " µs/") + ".\n")
+        both = workers_line(workers).replace("two workers: ", "Two workers: ")
+        text.append(both.replace(" us/", " µs/") + ".\n")
     page = folder / "performance.md"
     before, _, rest = page.read_text().partition(BEGIN)
     _, mark, after = rest.partition(END)

@@ -1,9 +1,11 @@
 #!/usr/bin/env python3
-"""What a request costs through this proxy, nginx, HAProxy and a bare relay, side by side in one run.
+"""What a request costs through this proxy, nginx, HAProxy and a bare relay, side by side in one
+run.
 
-The figure is the CPU time of a contestant's processes for each unit of work, as the scheduler counted it, not the time on a clock: so it hardly
-hangs on what else the machine does. Contestants take turns in every round; medians and the ratios of medians are reported.
-Usage: run.py [--rounds N] [--seconds S] [--rows REGEX] [--congestion NAME] [--out FOLDER] BUILD
+The figure is the CPU time of a contestant's processes for each unit of work, as the scheduler
+counted it, not the time on a clock: so it hardly hangs on what else the machine does. Contestants
+take turns in every round; medians and the ratios of medians are reported. Usage: run.py [--rounds
+N] [--seconds S] [--rows REGEX] [--congestion NAME] [--out FOLDER] BUILD
 """
 import argparse
 import json
@@ -20,8 +22,13 @@ import peers
 import render
 
 HERE = pathlib.Path(__file__).resolve().parent
-LUA = 'wrk.method = "POST"\nwrk.headers["Authorization"] = "Bearer %s"\nwrk.headers["Content-Type"] = "application/json"\n%s\nwrk.body = "%s"\n'
-BODY = '{\\"model\\":\\"gpt-4o\\",\\"messages\\":[{\\"role\\":\\"user\\",\\"content\\":\\"%s\\"}]}' % ("A" * 140)
+LUA = '''wrk.method = "POST"
+wrk.headers["Authorization"] = "Bearer %s"
+wrk.headers["Content-Type"] = "application/json"
+%s
+wrk.body = [[%s]]
+'''
+BODY = '{"model":"gpt-4o","messages":[{"role":"user","content":"%s"}]}' % ("A" * 140)
 UPLOAD, ANSWER, FLOOD = 20000000, 1 << 20, "events=20000"
 HELD = 9300                             # streams held open, below what 20,000 descriptors allow
 MEMORY = render.Goal("memory for each open stream", "KiB", 1.0)
@@ -30,9 +37,11 @@ MEMORY = render.Goal("memory for each open stream", "KiB", 1.0)
 def wrk(process, folder, seconds, new_connections=False, connections=64):
     """Requests that wrk made, and what they cost."""
     script = folder / ("new.lua" if new_connections else "keep.lua")
-    script.write_text(LUA % (peers.KEY, 'wrk.headers["Connection"] = "close"' if new_connections else "", BODY))
+    script.write_text(LUA % (peers.KEY, 'wrk.headers["Connection"] = "close"' if new_connections
+                             else "", BODY))
     before = process.cpu_ns()
-    out = subprocess.run(["wrk", "-t1", f"-c{connections}", f"-d{seconds}s", "-s", str(script), f"http://127.0.0.1:{process.port}/v1/chat/completions"], check=True,
+    out = subprocess.run(["wrk", "-t1", f"-c{connections}", f"-d{seconds}s", "-s", str(script),
+                          f"http://127.0.0.1:{process.port}/v1/chat/completions"], check=True,
                          stdout=subprocess.PIPE, text=True).stdout
     spent = process.cpu_ns() - before
     if re.search(r"Non-2xx|connect [1-9]|read [1-9]\d\d|write [1-9]", out):
@@ -45,10 +54,12 @@ def new_connections(process, folder, seconds):
 
 
 def load(**options):
-    """A run of the benchmark's own load generator, which returns what it counted, and what that cost: opening the connections is in neither."""
+    """A run of the benchmark's own load generator, which returns what it counted, and what that
+    cost: opening the connections is in neither."""
     def run(process, folder, seconds):
         args = [f"{k}={v}" for k, v in {"seconds": seconds, **options}.items()]
-        with subprocess.Popen([str(folder / "bench-load"), str(process.port), *args], stdout=subprocess.PIPE, text=True) as generator:
+        with subprocess.Popen([str(folder / "bench-load"), str(process.port), *args],
+                              stdout=subprocess.PIPE, text=True) as generator:
             if generator.stdout.readline() != "started\n":
                 raise SystemExit(f"bench-load {' '.join(args)} did not start")
             before = process.cpu_ns()
@@ -61,16 +72,19 @@ def load(**options):
 
 
 class Row:
-    """One kind of work: how it is loaded, how a unit of it is counted and named, what is to be reached (times HAProxy, times nginx).
+    """One kind of work: how it is loaded, how a unit of it is counted and named, what is to be
+    reached (times HAProxy, times nginx).
 
-    also: further contestants; delays: whether the added delay of events is reported; how: settings of the contestants."""
+    also: further contestants; delays: whether the added delay of events is reported; how: settings
+    of the contestants."""
 
     def __init__(self, name, unit, run, count, goals=(None, None), also=(), delays=False, **how):
         self.name, self.unit, self.run, self.count, self.goals = name, unit, run, count, goals
         self.also, self.delays, self.how = also, delays, how
 
     def over_https(self, goals):
-        return Row(f"{self.name}, https upstream", self.unit, self.run, self.count, goals, self.also, self.delays, tls=True, **self.how)
+        return Row(f"{self.name}, https upstream", self.unit, self.run, self.count, goals,
+                   self.also, self.delays, tls=True, **self.how)
 
 
 def requests(counted):
@@ -92,24 +106,32 @@ def megabytes(each):
 NONE = (None, None)
 SMALL = Row("small JSON, 64 warm connections", "µs/request", wrk, requests, (0.72, 0.80))
 NEW = Row("new connection each", "µs/request", new_connections, requests, (0.90, 0.90))
-FLOODED = Row("SSE flood, 64 streams", "ns/event", load(connections=64, query=FLOOD), thousand_events, (0.75, 0.40), also=("delaying", "64k"))
-PACED = Row("SSE paced, 1,000 streams x 20/s", "µs/event", load(connections=1000, query="events=1000000&pause=50000"), events, (0.82, 0.88), also=("delaying",),
+FLOODED = Row("SSE flood, 64 streams", "ns/event", load(connections=64, query=FLOOD),
+              thousand_events, (0.75, 0.40), also=("delaying", "64k"))
+PACED = Row("SSE paced, 1,000 streams x 20/s", "µs/event",
+            load(connections=1000, query="events=1000000&pause=50000"), events, (0.82, 0.88),
+            also=("delaying",),
             delays=True)
-UPLOADED = Row("20 MB upload", "µs/MB", load(connections=4, body=UPLOAD), megabytes(UPLOAD), (0.60, 0.40), also=("64k",))
-ALIASED = Row("20 MB upload with aliases", "µs/MB", load(connections=4, body=UPLOAD), megabytes(UPLOAD), (0.75, 0.50), also=("64k",), aliases=True)
-ANSWERED = Row("1 MiB answers", "µs/MB", load(connections=16, query=f"size={ANSWER}"), megabytes(ANSWER), (0.50, 0.20), also=("64k",))
+UPLOADED = Row("20 MB upload", "µs/MB", load(connections=4, body=UPLOAD), megabytes(UPLOAD),
+               (0.60, 0.40), also=("64k",))
+ALIASED = Row("20 MB upload with aliases", "µs/MB", load(connections=4, body=UPLOAD),
+              megabytes(UPLOAD), (0.75, 0.50), also=("64k",), aliases=True)
+ANSWERED = Row("1 MiB answers", "µs/MB", load(connections=16, query=f"size={ANSWER}"),
+               megabytes(ANSWER), (0.50, 0.20), also=("64k",))
 ROWS = [
     SMALL,
     Row("the same with access log", "µs/request", wrk, requests, (0.65, 0.85), log=True),
     Row("small JSON at 5,000/s", "µs/request", load(rate=5000), requests, (0.70, 0.88)),
     NEW, FLOODED, PACED, UPLOADED, ALIASED, ANSWERED,
-    SMALL.over_https((0.90, 1.0)), NEW.over_https(NONE), FLOODED.over_https((1.1, 0.65)), PACED.over_https(NONE), UPLOADED.over_https(NONE), ALIASED.over_https(NONE),
+    SMALL.over_https((0.90, 1.0)), NEW.over_https(NONE), FLOODED.over_https((1.1, 0.65)),
+    PACED.over_https(NONE), UPLOADED.over_https(NONE), ALIASED.over_https(NONE),
     ANSWERED.over_https(NONE),
 ]
 
 
 def contestants(row):
-    result = {"this proxy": (peers.ours, {}), "HAProxy": (peers.haproxy, {}), "nginx": (peers.nginx, {})}
+    result = {"this proxy": (peers.ours, {}), "HAProxy": (peers.haproxy, {}),
+              "nginx": (peers.nginx, {})}
     if not row.how.get("tls"):
         result["relay"] = (peers.relay, {})
     if "delaying" in row.also:
@@ -138,18 +160,23 @@ def measure(row, folder, upstream, tls, args):
     finally:
         for process in running.values():
             process.stop()
-    return render.Result(row.name, row.unit, row.goals, {n: statistics.median(f) for n, f in figures.items()}, figures,
-                         {n: [statistics.median(d) for d in zip(*each)] for n, each in delays.items()} if row.delays else {})
+    medians = {n: statistics.median(f) for n, f in figures.items()}
+    added = {n: [statistics.median(d) for d in zip(*each)]
+             for n, each in delays.items() if row.delays}
+    return render.Result(row.name, row.unit, row.goals, medians, figures, added)
 
 
 def memory(folder, upstream):
     """KiB for each stream of HELD that are held open."""
     result = {}
-    for name, make in {"this proxy": peers.ours, "HAProxy": peers.haproxy, "nginx": peers.nginx, "relay": peers.relay}.items():
+    for name, make in {"this proxy": peers.ours, "HAProxy": peers.haproxy, "nginx": peers.nginx,
+                       "relay": peers.relay}.items():
         process = make(folder, upstream.port)
         load()(process, folder, 0.5)
         before = process.rss()
-        holder = subprocess.Popen([str(folder / "bench-load"), str(process.port), f"connections={HELD}", "query=hold", "hold=1"], stdin=subprocess.PIPE,
+        holder = subprocess.Popen([str(folder / "bench-load"), str(process.port),
+                                   f"connections={HELD}", "query=hold", "hold=1"],
+                                   stdin=subprocess.PIPE,
                                   stdout=subprocess.PIPE, text=True)
         held = json.loads(holder.stdout.readline())
         if held["held"] != HELD:
@@ -161,7 +188,8 @@ def memory(folder, upstream):
 
 
 def scaling(folder, upstream, args):
-    """Two workers beside one: µs a request, requests a second, and the busier worker's share of the work."""
+    """Two workers beside one: µs a request, requests a second, and the busier worker's share of the
+    work."""
     result = {}
     for workers in (1, 2):
         process = peers.ours(folder, upstream.port, workers=workers)
@@ -174,7 +202,8 @@ def scaling(folder, upstream, args):
             rates.append(done / args.seconds)
             shares.append(max(spent) / sum(spent))
         process.stop()
-        result[workers] = {"cost": statistics.median(costs), "rate": statistics.median(rates), "share": statistics.median(shares)}
+        result[workers] = {"cost": statistics.median(costs), "rate": statistics.median(rates),
+                           "share": statistics.median(shares)}
     return result
 
 
@@ -182,18 +211,26 @@ def build(folder):
     folder.mkdir(parents=True, exist_ok=True)
     cc = os.environ.get("CC", "cc")
     for tool in ("upstream", "load", "relay"):
-        subprocess.run([cc, "-O2", "-std=c11", "-D_GNU_SOURCE", "-o", str(folder / f"bench-{tool}"), str(HERE / f"{tool}.c")], check=True)
-    subprocess.run([cc, "-O2", "-std=c11", "-D_GNU_SOURCE", "-shared", "-fPIC", "-o", str(folder / "congestion.so"), str(HERE / "congestion.c")], check=True)
+        subprocess.run([cc, "-O2", "-std=c11", "-D_GNU_SOURCE", f"-I{HERE.parent.parent}", "-o",
+                        str(folder / f"bench-{tool}"), str(HERE / f"{tool}.c")], check=True)
+    subprocess.run([cc, "-O2", "-std=c11", "-D_GNU_SOURCE", "-shared", "-fPIC", "-o",
+                    str(folder / "congestion.so"), str(HERE / "congestion.c")], check=True)
 
 
 def arguments():
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("build", type=pathlib.Path, help="where the proxy was built; what this makes goes into bench/ there")
+    parser = argparse.ArgumentParser(description=__doc__,
+                                     formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("build", type=pathlib.Path,
+                        help="where the proxy was built; what this makes goes into bench/ there")
     parser.add_argument("--rounds", type=int, default=5)
-    parser.add_argument("--seconds", type=int, default=2, help="how long each contestant works in a round")
+    parser.add_argument("--seconds", type=int, default=2,
+                        help="how long each contestant works in a round")
     parser.add_argument("--rows", default=".", help="only rows whose name matches")
-    parser.add_argument("--congestion", default="cubic", help="TCP's congestion control for all processes alike; 'system': as the machine is set up")
-    parser.add_argument("--out", type=pathlib.Path, help="the folder whose performance.md and performance.svg get the figures")
+    parser.add_argument("--congestion", default="cubic",
+                        help="TCP's congestion control for all processes alike; 'system': as the "
+                             "machine is set up")
+    parser.add_argument("--out", type=pathlib.Path,
+                        help="the folder whose performance.md and performance.svg get the figures")
     return parser.parse_args()
 
 
@@ -233,7 +270,8 @@ def main():
                 s.setsockopt(socket.IPPROTO_TCP, socket.TCP_CONGESTION, args.congestion.encode())
             except OSError as why:
                 raise SystemExit(f"--congestion {args.congestion}: {why}")
-        os.environ.update(LD_PRELOAD=str(folder / "congestion.so"), BENCH_CONGESTION=args.congestion)
+        os.environ.update(LD_PRELOAD=str(folder / "congestion.so"),
+                          BENCH_CONGESTION=args.congestion)
     setup = render.setup(peers.binary, args.congestion, args.rounds, args.seconds)
     results, workers = run_all(folder, args)
     if args.out:

@@ -1,10 +1,10 @@
-/* The upstream of the benchmark: answers as fast as one loop over epoll can, so that it is never the limit.
- * A request's query says what it gets; its head and body are read only as far as their framing asks. Linux only.
- *   size=N             a JSON answer of N bytes (default 400)
- *   events=N           an event stream of N events instead, as fast as they are taken, 16 KiB written at once
- *   pause=US           with US microseconds between two events; each carries the moment it was written, in nanoseconds of the monotonic clock
- *   hold               an event stream that sends one event and then nothing
- * Usage: bench-upstream PORT */
+/* The upstream of the benchmark: answers as fast as one loop over epoll can, so that it is never
+ * the limit. A request's query says what it gets; its head and body are read only as far as their
+ * framing asks. Linux only. size=N             a JSON answer of N bytes (default 400) events=N an
+ * event stream of N events instead, as fast as they are taken, 16 KiB written at once pause=US with
+ * US microseconds between two events; each carries the moment it was written, in nanoseconds of the
+ * monotonic clock hold               an event stream that sends one event and then nothing Usage:
+ * bench-upstream PORT */
 #include <arpa/inet.h>
 #include <errno.h>
 #include <netinet/tcp.h>
@@ -21,11 +21,11 @@
 #include <unistd.h>
 
 #define IN_SIZE (256 * 1024)
-#define EVENT_TEXT 250                  /* bytes of an event, its blank line included */
+#define EVENT_TEXT 250                   /* bytes of an event, its blank line included */
 #define EVENT_CHUNK (4 + EVENT_TEXT + 2) /* "fa\r\n", the event, CRLF */
-#define FLOOD_EVENTS 64                 /* written at once */
+#define FLOOD_EVENTS 64                  /* written at once */
 #define FILLER (4 * 1024 * 1024)
-#define SLOTS 4096                      /* a pause is shorter than so many milliseconds */
+#define SLOTS 4096 /* a pause is shorter than so many milliseconds */
 
 enum state { READ_HEAD, READ_BODY, READ_CHUNKS, SEND_BODY, FLOOD, PACED, HELD };
 
@@ -33,11 +33,11 @@ struct conn {
     int fd;
     enum state state;
     bool close;
-    uint64_t left;                      /* of the request's body, or of what is to be sent */
+    uint64_t left; /* of the request's body, or of what is to be sent */
     uint64_t events, pause;
-    uint64_t due;                       /* when the next event is, in ns; before that, the size asked for */
-    unsigned tail;                      /* how much of the last chunk's end was seen */
-    struct conn *next;                  /* of those that wait for their time */
+    uint64_t due;      /* when the next event is, in ns; before that, the size asked for */
+    unsigned tail;     /* how much of the last chunk's end was seen */
+    struct conn *next; /* of those that wait for their time */
     size_t n;
     size_t out_at, out_n;
     char out[FLOOD_EVENTS * EVENT_CHUNK + 512];
@@ -47,8 +47,8 @@ struct conn {
 static int loop;
 static char scratch[IN_SIZE];
 static char *filler;
-static struct conn *slots[SLOTS];       /* paced streams, by the millisecond when the next event is due */
-static uint64_t pace_ms;                /* the next slot to look at */
+static struct conn *slots[SLOTS]; /* paced streams, by the millisecond when the next event is due */
+static uint64_t pace_ms;          /* the next slot to look at */
 
 static uint64_t now_ns(void)
 {
@@ -85,9 +85,13 @@ static uint64_t knob(const char *head, const char *name, uint64_t otherwise)
 /* An event as a chunk, with the moment in it. */
 static void put_event(char *to, uint64_t t, bool last)
 {
-    int n = snprintf(to, EVENT_CHUNK + 1, "%x\r\ndata: {\"id\":\"chatcmpl-1\",\"object\":\"chat.completion.chunk\",\"t\":%020llu,\"choices\":[{\"index\":0,\"delta\":{\"content\":\"",
+    int n = snprintf(to, EVENT_CHUNK + 1,
+                     "%x\r\ndata: "
+                     "{\"id\":\"chatcmpl-1\",\"object\":\"chat.completion.chunk\",\"t\":%020llu,"
+                     "\"choices\":[{\"index\":0,\"delta\":{\"content\":\"",
                      EVENT_TEXT, (unsigned long long)t);
-    const char *end = last ? "\"},\"finish_reason\":\"stop\"}]}\n\n\r\n" : "\"},\"finish_reason\":null}]}\n\n\r\n";
+    const char *end = last ? "\"},\"finish_reason\":\"stop\"}]}\n\n\r\n"
+                           : "\"},\"finish_reason\":null}]}\n\n\r\n";
     size_t fill = EVENT_CHUNK - (size_t)n - strlen(end);
 
     memset(to + n, 'x', fill);
@@ -108,14 +112,19 @@ static void begin_answer(struct conn *c)
 
     c->out_at = c->out_n = 0;
     if (c->state == SEND_BODY) {
-        snprintf(head, sizeof head, "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: %llu\r\n\r\n", (unsigned long long)c->left);
+        snprintf(
+            head, sizeof head,
+            "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: %llu\r\n\r\n",
+            (unsigned long long)c->left);
         put_out(c, head);
         return;
     }
-    put_out(c, "HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nTransfer-Encoding: chunked\r\n\r\n");
+    put_out(
+        c,
+        "HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nTransfer-Encoding: chunked\r\n\r\n");
 }
 
-/* Decides what the request gets; its head is in c->in, NUL-terminated. */
+/* Decides the response; the request's head is in c->in, NUL-terminated. */
 static void plan(struct conn *c)
 {
     char *line_end = strstr(c->in, "\r\n");
@@ -129,7 +138,7 @@ static void plan(struct conn *c)
     *line_end = '\r';
 }
 
-/* Streams begin out of step, as those of people do, and evenly so: one golden section of the pause after the other. */
+/* Streams begin evenly out of step: each one golden section of the pause after the one before. */
 static uint64_t first_pause(uint64_t pause)
 {
     static double part;
@@ -152,7 +161,10 @@ static void wait_for_due(struct conn *c)
 
 static void answer(struct conn *c)
 {
-    c->state = c->events == 0 ? SEND_BODY : c->pause == UINT64_MAX ? HELD : c->pause ? PACED : FLOOD;
+    c->state = c->events == 0    ? SEND_BODY
+        : c->pause == UINT64_MAX ? HELD
+        : c->pause               ? PACED
+                                 : FLOOD;
     c->left = c->due;
     begin_answer(c);
     if (c->state == HELD) {
@@ -165,7 +177,7 @@ static void answer(struct conn *c)
     }
 }
 
-/* Sends what stands in out. Returns false if the peer would not take all of it. */
+/* Sends the bytes in out. Returns false if the peer did not take all of them. */
 static bool flush(struct conn *c)
 {
     while (c->out_at < c->out_n) {
@@ -227,7 +239,8 @@ static void go_on(struct conn *c)
         flush(c);
 }
 
-/* Looks for the end of a chunked body by its last five bytes: the benchmark's bodies hold no such bytes elsewhere. */
+/* Looks for the end of a chunked body by its last five bytes: the benchmark's bodies hold no such
+ * bytes elsewhere. */
 static bool chunks_end(struct conn *c, const char *p, size_t n)
 {
     static const char end[] = "0\r\n\r\n";
@@ -244,13 +257,14 @@ static void take_body(struct conn *c, const char *p, size_t n)
 {
     if (c->state == READ_BODY)
         c->left -= n < c->left ? n : c->left;
-    if ((c->state == READ_BODY && c->left == 0) || (c->state == READ_CHUNKS && chunks_end(c, p, n))) {
+    if ((c->state == READ_BODY && c->left == 0) ||
+        (c->state == READ_CHUNKS && chunks_end(c, p, n))) {
         answer(c);
         go_on(c);
     }
 }
 
-/* Takes the head that is in c->in, if it is all there. */
+/* Takes the head in c->in if it is complete. */
 static void take_head(struct conn *c)
 {
     char *end;
@@ -280,7 +294,8 @@ static void on_readable(struct conn *c)
 {
     for (;;) {
         bool head = c->state == READ_HEAD;
-        ssize_t n = recv(c->fd, head ? c->in + c->n : scratch, head ? sizeof c->in - c->n - 1 : sizeof scratch, 0);
+        ssize_t n = recv(c->fd, head ? c->in + c->n : scratch,
+                         head ? sizeof c->in - c->n - 1 : sizeof scratch, 0);
 
         if (n < 0 && errno == EAGAIN)
             return;
@@ -335,7 +350,8 @@ static void accept_all(int listener)
 
     while ((fd = accept4(listener, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC)) >= 0) {
         struct conn *c = calloc(1, sizeof *c);
-        struct epoll_event e = { .events = EPOLLIN | EPOLLOUT | EPOLLRDHUP | EPOLLET, .data.ptr = c };
+        struct epoll_event e = { .events = EPOLLIN | EPOLLOUT | EPOLLRDHUP | EPOLLET,
+                                 .data.ptr = c };
 
         if (!c)
             abort();
@@ -347,7 +363,9 @@ static void accept_all(int listener)
 
 static int listen_on(const char *port)
 {
-    struct sockaddr_in in = { .sin_family = AF_INET, .sin_port = htons((uint16_t)atoi(port)), .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
+    struct sockaddr_in in = { .sin_family = AF_INET,
+                              .sin_port = htons((uint16_t)atoi(port)),
+                              .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
     int fd = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK, 0), one = 1;
 
     setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof one);
@@ -360,9 +378,11 @@ static int listen_on(const char *port)
 
 int main(int argc, char **argv)
 {
-    int listener = listen_on(argc > 1 ? argv[1] : "9000"), clock = timerfd_create(CLOCK_MONOTONIC, TFD_NONBLOCK);
+    int listener = listen_on(argc > 1 ? argv[1] : "9000"),
+        clock = timerfd_create(CLOCK_MONOTONIC, TFD_NONBLOCK);
     struct itimerspec tick = { .it_interval = { 0, 1000000 }, .it_value = { 0, 1000000 } };
-    struct epoll_event listening = { .events = EPOLLIN, .data.ptr = &listener }, ticking = { .events = EPOLLIN, .data.ptr = &clock }, events[256];
+    struct epoll_event listening = { .events = EPOLLIN, .data.ptr = &listener },
+                       ticking = { .events = EPOLLIN, .data.ptr = &clock }, events[256];
 
     pace_ms = now_ns() / 1000000;
     filler = malloc(FILLER);

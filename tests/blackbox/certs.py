@@ -1,6 +1,7 @@
-"""Certificates for the tests, made by the openssl program: an authority, what it issues, and what is wrong in every way.
+"""Certificates for the tests, made by the openssl program: an authority, the certificates that it
+issues, and certificates with every fault.
 
-Knows no sockets. Keys are P-256 unless RSA is asked for; nothing outlives the folder it is made in.
+Keys are P-256 unless RSA is asked for. Nothing outlives the folder it is made in.
 """
 import pathlib
 import shutil
@@ -36,12 +37,14 @@ def available():
 
 
 def openssl(*args):
-    done = subprocess.run(["openssl", *map(str, args)], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+    done = subprocess.run(["openssl", *map(str, args)], stdin=subprocess.DEVNULL,
+                          stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
     assert done.returncode == 0, f"openssl {args}:\n{done.stdout}"
 
 
 class Cert:
-    """A certificate with its key: file is what a server loads (with what stands above it), alone the certificate itself."""
+    """A certificate with its key. file: what a server loads, the chain included; alone: the
+    certificate itself."""
 
     def __init__(self, folder, name):
         self.alone = folder / f"{name}.crt"
@@ -54,7 +57,7 @@ class Cert:
 
 
 class Authority:
-    """A root of its own in a folder, whose name its files bear."""
+    """A root authority in a folder. Its files have its name."""
 
     def __init__(self, folder, name="root"):
         self.folder = folder / f"authority-{name}"
@@ -69,13 +72,15 @@ class Authority:
         self.file = self.root.alone
 
     def key_and_request(self, cert, subject, rsa=False):
-        kind = ("rsa", "-pkeyopt", "rsa_keygen_bits:2048") if rsa else ("EC", "-pkeyopt", "ec_paramgen_curve:P-256")
-        openssl("genpkey", "-algorithm", *kind, "-out", cert.key)
-        openssl("req", "-new", "-config", self.config, "-key", cert.key, "-subj", f"/CN={subject}", "-out", f"{cert.key}.req")
+        kind = ("rsa", "rsa_keygen_bits:2048") if rsa else ("EC", "ec_paramgen_curve:P-256")
+        openssl("genpkey", "-algorithm", kind[0], "-pkeyopt", kind[1], "-out", cert.key)
+        openssl("req", "-new", "-config", self.config, "-key", cert.key, "-subj", f"/CN={subject}",
+                "-out", f"{cert.key}.req")
 
     def sign(self, cert, dates, how, section):
         start = ("-startdate", dates[0], "-enddate", dates[1]) if dates else ()
-        openssl("ca", "-batch", "-notext", "-config", self.config, *how, *start, "-extensions", section, "-in", f"{cert.key}.req",
+        openssl("ca", "-batch", "-notext", "-config", self.config, *how, *start, "-extensions",
+                section, "-in", f"{cert.key}.req",
                 "-out", cert.alone)
 
     def section(self, name, lines):
@@ -83,14 +88,18 @@ class Authority:
             f.write(f"[{name}]\n" + "\n".join(lines) + "\n")
         return name
 
-    def issue(self, name, names=(), addresses=(), dates=None, above=None, subject=None, usage="serverAuth", rsa=False):
-        """A server's certificate for names and addresses; above: an intermediate authority of intermediate()."""
+    def issue(self, name, names=(), addresses=(), dates=None, above=None, subject=None,
+              usage="serverAuth", rsa=False):
+        """A server's certificate for names and addresses; above: an intermediate authority of
+        intermediate()."""
         alt = ", ".join([f"DNS:{n}" for n in names] + [f"IP:{a}" for a in addresses])
-        lines = ["basicConstraints = CA:FALSE", f"extendedKeyUsage = {usage}"] + ([f"subjectAltName = {alt}"] if alt else [])
+        lines = ["basicConstraints = CA:FALSE",
+                 f"extendedKeyUsage = {usage}"] + ([f"subjectAltName = {alt}"] if alt else [])
         cert = Cert(self.folder, name)
         self.key_and_request(cert, subject or name, rsa)
         signer = above or self.root
-        self.sign(cert, dates, ("-cert", signer.alone, "-keyfile", signer.key), self.section(name, lines))
+        self.sign(cert, dates, ("-cert", signer.alone, "-keyfile", signer.key),
+                  self.section(name, lines))
         return cert.chain()
 
     def intermediate(self, name="intermediate"):

@@ -1,2 +1,7 @@
-"""Black-box tests of the binary over sockets: build/openai-chat-proxy and build/sample-upstream, or what OCP_BINARY and OCP_UPSTREAM name."""
-from fixtures import *  # noqa: F401,F403
+"""Black-box tests of the binary over sockets: build/openai-chat-proxy and build/sample-upstream,
+or what OCP_BINARY and OCP_UPSTREAM name."""
+pytest_plugins = ["shared_fixtures", "started", "streams", "tlspeers", "vanish"]
+
+
+def pytest_configure(config):
+    config.addinivalue_line("markers", "alone: watches memory or time, so nothing runs beside it")

@@ -1,6 +1,7 @@
 """HTTP/1.1 on a raw socket, for the client's and for the upstream's side, strict about every byte.
 
-Knows no proxy and starts no process. Every wait is bounded by WAIT seconds. Processes are in procs.py, upstreams in peers.py.
+Knows no proxy and starts no process. Every wait is bounded by WAIT seconds. Processes are in
+procs.py, upstreams in peers.py.
 """
 import json
 import re
@@ -14,7 +15,7 @@ TOKEN = re.compile(rb"[!#$%&'*+\-.^_`|~0-9A-Za-z]+\Z")
 
 
 class Broken(Exception):
-    """The peer sent what is not HTTP, or ended where it must not."""
+    """The peer sent something that is not HTTP, or ended too early."""
 
 
 class Head:
@@ -27,7 +28,7 @@ class Head:
         self.fields = []
         for line in lines[1:]:
             name, colon, value = line.partition(b":")
-            if not colon or not TOKEN.match(name) or b"\r" in value or b"\n" in value or b"\0" in value:
+            if not colon or not TOKEN.match(name) or set(value) & set(b"\r\n\0"):
                 raise Broken(f"bad field line {line!r}")
             self.fields.append((name.decode(), value.strip(b" \t").decode("latin-1")))
 
@@ -48,7 +49,7 @@ class Head:
 
 
 class Message(Head):
-    """A head and what followed it. complete: its end came as the framing promised it."""
+    """A head and its body. complete: the body ended as its framing says."""
 
     def __init__(self, raw):
         super().__init__(raw)
@@ -64,7 +65,7 @@ class Message(Head):
 
     @property
     def error(self):
-        """The inside of an error answer, whose shape is checked."""
+        """The error object of an error response. Its shape is checked."""
         if self.get("content-type", "").split(";")[0] != "application/json":
             raise Broken(f"an error of type {self.get('content-type')}")
         return error_of(self.body)
@@ -157,6 +158,14 @@ class Conn:
             n -= len(parts[-1])
         return b"".join(parts)
 
+    def skip(self, n, wait=60):
+        """Reads n bytes away, keeping none of them."""
+        deadline = time.monotonic() + wait
+        while n and (self.buf or self.more(deadline - time.monotonic())):
+            n -= len(self.take(n))
+        if n:
+            raise Broken(f"the connection ended {n} bytes early")
+
     def line(self, deadline):
         """A line without its CRLF, or None at the end of the connection."""
         while b"\n" not in self.buf:
@@ -178,7 +187,8 @@ class Conn:
     # Bodies, piece by piece.
 
     def chunk(self, wait=WAIT):
-        """The next chunk's data; b"" for the last one, whose trailer is read; None where the connection ends."""
+        """The next chunk's data; b"" for the last one, whose trailer is read; None where the
+        connection ends."""
         deadline = time.monotonic() + wait
         line = self.line(deadline)
         if line is None:
@@ -226,7 +236,7 @@ class Conn:
         m.complete = not self.reset
 
     def read_body(self, m, otherwise, wait=WAIT):
-        """Reads m's body. otherwise: what holds where the head names no framing, "none" or "close"."""
+        """Reads m's body. otherwise: the framing where the head names none, "none" or "close"."""
         if m.has("transfer-encoding") and m.has("content-length"):
             raise Broken("both Transfer-Encoding and Content-Length")
         if m.has("transfer-encoding"):
@@ -246,7 +256,7 @@ class Conn:
     # Whole messages.
 
     def response_head(self, wait=WAIT, interim=False):
-        """The next response's head; interim ones are passed over unless they are asked for."""
+        """The next response's head. Interim responses are skipped unless interim is set."""
         while True:
             r = Response(self.head_bytes(wait))
             if interim or r.status >= 200:
@@ -267,7 +277,7 @@ class Conn:
         return self.read_body(Request(self.head_bytes(wait)), "none", wait)
 
     def closed(self, wait=WAIT):
-        """Waits for the end of the connection; anything that comes before it is an error."""
+        """Waits for the end of the connection. A byte before it is an error."""
         deadline = time.monotonic() + wait
         while self.more(deadline - time.monotonic()):
             pass
@@ -276,14 +286,15 @@ class Conn:
         return True
 
     def gone(self, wait=WAIT):
-        """Waits for the end of the connection, whatever comes before it. Returns how long it took; fails if it does not come."""
+        """Waits for the end of the connection and ignores the bytes before it. Returns how long
+        that took."""
         start = time.monotonic()
         while self.more(start + wait - time.monotonic()):
             self.buf = b""
         return time.monotonic() - start
 
     def silent(self, wait=0.2):
-        """True if nothing comes and nothing ends for so long."""
+        """True if neither a byte nor the end comes in wait seconds."""
         if self.buf:
             return False
         try:
@@ -319,14 +330,16 @@ def post(body=b"{}", *fields, query="", version="1.1", target=PATH):
         body = body.encode()
     if query:
         target += "?" + query
-    return head("POST", target, "Content-Type: application/json", f"Content-Length: {len(body)}", *fields, version=version) + body
+    return head("POST", target, "Content-Type: application/json", f"Content-Length: {len(body)}",
+                *fields, version=version) + body
 
 
 def post_chunked(chunks, *fields, query="", end=b"0\r\n\r\n"):
     """A whole request in chunks."""
     target = PATH + ("?" + query if query else "")
     body = b"".join(b"%x\r\n%s\r\n" % (len(c), c) for c in chunks)
-    return head("POST", target, "Content-Type: application/json", "Transfer-Encoding: chunked", *fields) + body + end
+    return head("POST", target, "Content-Type: application/json", "Transfer-Encoding: chunked",
+                *fields) + body + end
 
 
 STREAM = b'{"model":"m","stream":true,"messages":[]}'

@@ -1,6 +1,8 @@
-"""Outgoing proxies made of a few lines of Python: HTTP's CONNECT and absolute-form requests, and SOCKS5.
+"""Outgoing proxies made of a few lines of Python: HTTP's CONNECT and absolute-form requests, and
+SOCKS5.
 
-Each keeps what it was shown in the clear in .seen, so that a test can look for what must not be there. Real ones are started by test_proxy.py.
+Each records in .seen the bytes that it could read, so that a test can look for secrets in them.
+Real proxies are in test_outgoing.py.
 """
 import select
 import socket
@@ -12,12 +14,14 @@ from peers import Scripted
 
 
 def pump(a, b):
-    """Carries bytes both ways until one side ends. TLS sockets have bytes of their own that select does not see."""
+    """Carries bytes both ways until one side ends. select does not see what a TLS socket has
+    buffered."""
     sides = {a: b, b: a}
     for s in sides:
         s.setblocking(True)
     while True:
-        ready = [s for s in sides if getattr(s, "pending", lambda: 0)()] or select.select(list(sides), [], [], 10)[0]
+        ready = [s for s in sides if getattr(s, "pending", lambda: 0)()]
+        ready = ready or select.select(list(sides), [], [], 10)[0]
         if not ready:
             return
         for s in ready:
@@ -28,9 +32,10 @@ def pump(a, b):
 
 
 class HttpProxy(Scripted):
-    """Answers CONNECT with `answer` (bytes, or a function of the connection), and tunnels if it is a 2xx.
+    """Answers CONNECT with `answer` (bytes, or a function of the connection), and tunnels if it is
+    a 2xx.
 
-    `where` maps "host:port" to the port on loopback where it leads; without an entry the port itself.
+    `where` maps "host:port" to a port on loopback; the default is the same port.
     """
 
     def __init__(self, answer=b"HTTP/1.1 200 Connection established\r\n\r\n", where=None):
@@ -62,8 +67,47 @@ class HttpProxy(Scripted):
             pump(conn.sock, upstream)
 
 
+class Socks4(Scripted):
+    """SOCKS4 and 4A. reply: the code it answers the request with.
+
+    What it was asked for is in .asked: ("4" or "4a", user, host, port).
+    """
+
+    def __init__(self, reply=90, where=None):
+        self.reply, self.where = reply, where or {}
+        self.asked = []
+        super().__init__(self.serve_one)
+        self.address = f"127.0.0.1:{self.port}"
+
+    def text(self, conn):
+        """A string that ends with a NUL."""
+        got = b""
+        while not got.endswith(b"\0"):
+            byte = conn.exactly(1, time.monotonic() + WAIT)
+            if not byte:
+                raise ConnectionError("the client left")
+            got += byte
+        return got[:-1].decode()
+
+    def serve_one(self, conn, n):
+        head = conn.exactly(8, time.monotonic() + WAIT)
+        if len(head) < 8 or head[:2] != b"\4\1":
+            raise Broken(f"not a request to connect: {head!r}")
+        port, user = struct.unpack("!H", head[2:4])[0], self.text(conn)
+        by_name = head[4:7] == b"\0\0\0" and head[7] != 0
+        host = self.text(conn) if by_name else socket.inet_ntoa(head[4:8])
+        self.asked.append(("4a" if by_name else "4", user, host, port))
+        conn.send(b"\0" + bytes([self.reply]) + b"\0" * 6)
+        if self.reply != 90:
+            conn.gone()
+            return
+        with socket.create_connection(("127.0.0.1", self.where.get(host, port))) as upstream:
+            pump(conn.sock, upstream)
+
+
 class Socks(Scripted):
-    """SOCKS5 with or without a password. reply: the code it answers the request with; broken: bytes sent instead of the first answer."""
+    """SOCKS5 with or without a password. reply: its code for the request; broken: bytes that it
+    sends instead of its first reply."""
 
     def __init__(self, password=None, reply=0, broken=None, where=None, bound=b"\x01\0\0\0\0\0\0"):
         self.password, self.reply, self.broken, self.bound = password, reply, broken, bound

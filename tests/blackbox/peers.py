@@ -1,6 +1,7 @@
-"""Upstreams made of a few lines of Python, for answers that are awkward byte by byte.
+"""Upstreams in a few lines of Python, for responses that are awkward byte by byte.
 
-Knows the raw socket only. What a handler did not expect fails the test that started it. Whole answers are in the sample upstream.
+An exception in a handler fails the test that started it. The sample upstream has the ordinary
+responses.
 """
 import socket
 import threading
@@ -10,24 +11,25 @@ from httpraw import WAIT, Conn
 
 
 class Scripted:
-    """Listens on loopback and gives each connection to handler(conn, n) in a thread; n counts connections from 0.
+    """Listens on loopback and gives each connection to handler(conn, n) in a thread; n counts
+    connections from 0.
 
-    A connection is a Conn; requests that were read from it by serve() are kept in order in .requests.
+    A connection is a Conn. The requests that read() has read are in .requests, in order.
     """
 
-    def __init__(self, handler):
+    def __init__(self, handler, host="127.0.0.1", port=0):
         self.handler = handler
         self.conns = []
         self.requests = []
         self.failures = []
-        self.stopping = False           # what fails from then on fails because its connection is closed under it
+        self.stopping = False           # later failures come from closed connections
         self.changed = threading.Condition()
         self.listener = socket.socket()
         self.listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        self.listener.bind(("127.0.0.1", 0))
+        self.listener.bind((host, port))
         self.listener.listen(128)
         self.port = self.listener.getsockname()[1]
-        self.url = f"http://127.0.0.1:{self.port}"
+        self.url = f"http://{host}:{self.port}"
         threading.Thread(target=self.accept_all, daemon=True).start()
 
     def accept_all(self):
@@ -49,14 +51,14 @@ class Scripted:
         except OSError as e:
             if isinstance(e, TimeoutError) and not self.stopping:
                 self.failures.append(e)
-        except Exception as e:      # whatever it is, the test has to see it
+        except Exception as e:      # the test has to see every exception
             if not self.stopping:
                 self.failures.append(e)
         finally:
             conn.close()
 
     def read(self, conn):
-        """A request read and remembered."""
+        """Reads a request and keeps it."""
         r = conn.request()
         with self.changed:
             self.requests.append(r)
@@ -65,7 +67,8 @@ class Scripted:
 
     def wait_conns(self, n, wait=WAIT):
         with self.changed:
-            assert self.changed.wait_for(lambda: len(self.conns) >= n, wait), f"{len(self.conns)} connections, not {n}"
+            assert self.changed.wait_for(lambda: len(self.conns) >= n,
+                                         wait), f"{len(self.conns)} connections, not {n}"
 
     def stop(self):
         self.stopping = True
@@ -81,12 +84,14 @@ class Scripted:
 
 
 def ok(body=b"{}", *fields, status="200 OK"):
-    """A whole answer with a Content-Length."""
-    lines = [f"HTTP/1.1 {status}", "Content-Type: application/json", f"Content-Length: {len(body)}", *fields]
+    """A whole response with a Content-Length."""
+    lines = [f"HTTP/1.1 {status}", "Content-Type: application/json", f"Content-Length: {len(body)}",
+             *fields]
     return ("\r\n".join(lines) + "\r\n\r\n").encode("latin-1") + body
 
 
-SSE_HEAD = b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nTransfer-Encoding: chunked\r\n\r\n"
+SSE_HEAD = (b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\n"
+            b"Transfer-Encoding: chunked\r\n\r\n")
 
 
 def chunk(data):
@@ -95,16 +100,17 @@ def chunk(data):
 
 def delta(text, end="\n\n"):
     """An event with a chat completion chunk."""
-    return ('data: {"id":"c","object":"chat.completion.chunk","choices":[{"index":0,"delta":{"content":"%s"},"finish_reason":null}]}%s'
-            % (text, end)).encode()
+    return ('data: {"id":"c","object":"chat.completion.chunk","choices":[{"index":0,'
+            '"delta":{"content":"%s"},"finish_reason":null}]}%s' % (text, end)).encode()
 
 
-FINISH = b'data: {"id":"c","object":"chat.completion.chunk","choices":[{"index":0,"delta":{},"finish_reason":"stop"}]}\n\n'
+FINISH = (b'data: {"id":"c","object":"chat.completion.chunk","choices":[{"index":0,"delta":{},'
+          b'"finish_reason":"stop"}]}\n\n')
 DONE = b"data: [DONE]\n\n"
 
 
 def answering(answer, times=1000):
-    """A handler that reads each request whole and gives the same answer."""
+    """A handler that reads each request whole and sends the same response."""
     def handler(conn, n):
         for _ in range(times):
             if not conn.buf and not conn.more():
@@ -115,7 +121,7 @@ def answering(answer, times=1000):
 
 
 class BlackHole:
-    """An address on loopback that takes no connection and refuses none: its queue is full."""
+    """An address on loopback that neither accepts nor refuses a connection: its queue is full."""
 
     def __init__(self, host="127.0.0.1", port=0):
         self.listener = socket.socket()

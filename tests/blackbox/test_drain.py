@@ -1,4 +1,5 @@
-"""TERM and INT: what is under way is finished, nothing new is begun; a second signal, or drain_timeout, ends the rest."""
+"""TERM and INT: requests under way finish and no new one begins; a second signal, or drain_timeout,
+ends the rest."""
 import signal
 import time
 
@@ -10,7 +11,7 @@ from peers import SSE_HEAD, chunk, delta
 
 
 def refused(p):
-    """True if the proxy takes no new connection, or takes it only to say that it is draining."""
+    """True if the proxy takes no new connection, or answers on it that it is draining."""
     try:
         c = p.connect()
     except ConnectionError:
@@ -96,9 +97,12 @@ PLAIN_HEAD = b"HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\nTransfer-Encoding:
 
 @pytest.mark.parametrize("twice", [False, True])
 @pytest.mark.parametrize("version", ["1.0", "1.1"])
-@pytest.mark.parametrize("start", [b"", PLAIN_HEAD + chunk(b"part 1"), SSE_HEAD + chunk(delta("part 1"))], ids=["nothing", "plain", "stream"])
+@pytest.mark.parametrize("start", [b"", PLAIN_HEAD + chunk(b"part 1"),
+                                   SSE_HEAD + chunk(delta("part 1"))],
+                                   ids=["nothing", "plain", "stream"])
 def test_an_answer_that_is_cut_says_so(proxy, scripted, start, version, twice):
-    """By drain_timeout or a second signal: an error, an event, or an end that cannot be taken for one."""
+    """After drain_timeout or a second signal: an error, an error event, or an end that is visibly
+    early."""
     def handler(conn, n):
         conn.request()
         conn.send(start)
@@ -112,17 +116,20 @@ def test_an_answer_that_is_cut_says_so(proxy, scripted, start, version, twice):
         p.signal(signal.SIGTERM)
     r = c.response()
     if not start:
-        assert r.status == 502 and r.get("x-should-retry") == "false" and r.complete and r.get("connection") == "close"
+        assert r.status == 502 and r.get("x-should-retry") == "false"
+        assert r.complete and r.get("connection") == "close"
     elif start.startswith(PLAIN_HEAD):
         assert r.status == 200 and r.body == b"part 1" and not r.complete
     else:
-        assert r.complete and r.body.startswith(delta("part 1")) and b'data: {"error":' in r.body and b"[DONE]" not in r.body
+        assert r.complete and r.body.startswith(delta("part 1"))
+        assert b'data: {"error":' in r.body and b"[DONE]" not in r.body
     assert p.wait_end(3) == 0
     p.wait_log("status=(200|502) .*end=timeout")
 
 
 def test_an_answer_that_nobody_takes_is_cut_visibly(proxy, scripted):
-    """body_timeout is also how long a client may take nothing; one of HTTP/1.0 has only the reset to tell that this was not all."""
+    """body_timeout also limits how long a client may take nothing. Only a reset tells an HTTP/1.0
+    client that its response was cut."""
     def handler(conn, n):
         conn.request()
         conn.send(PLAIN_HEAD + chunk(b"x" * 60_000) * 200 + b"0\r\n\r\n")
@@ -149,7 +156,8 @@ def test_a_second_signal_ends_at_once(proxy, upstream):
 
 
 def test_requests_sent_ahead_are_not_begun(proxy, scripted):
-    """Of two pipelined requests the one under way is finished; the other was never begun, so its sender may send it again."""
+    """Of two pipelined requests, the one under way finishes. The other never began, and its sender
+    may send it again."""
     def handler(conn, n):
         u.read(conn)
         time.sleep(0.5)

@@ -1,4 +1,4 @@
-"""Who may ask, and with which key the upstream is asked."""
+"""Authentication: which keys are accepted, and which key the upstream gets."""
 import pytest
 
 from httpraw import Head, head, post
@@ -8,7 +8,8 @@ SECRETS = {"front-1": "real-1", "front-2": "real-2"}
 
 @pytest.fixture(scope="module")
 def p(shared_proxy, upstream):
-    return shared_proxy(upstream, api_keys=SECRETS, **{"key alice": {"key": "front=key:1", "upstream_key": "real=alice"}})
+    return shared_proxy(upstream, api_keys=SECRETS,
+                        **{"key alice": {"key": "front=key:1", "upstream_key": "real=alice"}})
 
 
 def key_seen(p, *fields):
@@ -26,30 +27,37 @@ def refused(r):
 
 
 @pytest.mark.parametrize("field, real", [
-    ("Authorization: Bearer front-1", "real-1"), ("authorization: bearer front-2", "real-2"), ("AUTHORIZATION: BEARER  front-2", "real-2"),
+    ("Authorization: Bearer front-1", "real-1"), ("authorization: bearer front-2", "real-2"),
+    ("AUTHORIZATION: BEARER  front-2", "real-2"),
     ("Authorization: Bearer front=key:1", "real=alice")])
 def test_known_keys_are_replaced(p, field, real):
     assert key_seen(p, field) == [f"Bearer {real}"]
 
 
 @pytest.mark.parametrize("fields", [
-    [], ["Authorization: Bearer front-3"], ["Authorization: Bearer front-"], ["Authorization: Bearer front-11"], ["Authorization: Bearer FRONT-1"],
-    ["Authorization: Bearer"], ["Authorization:"], ["Authorization: front-1"], ["Authorization: Basic front-1"], ["Authorization: Bearerfront-1"],
-    ["Authorization: Bearer real-1"], ["Authorization: Bearer front-1 x"], ["Authorization: Bearer front-1, Bearer front-1"],
-    ["Authorization: Bearer front-1", "Authorization: Bearer front-1"], ["Authorization: Bearer front-1", "authorization: Bearer x"],
+    [], ["Authorization: Bearer front-3"], ["Authorization: Bearer front-"],
+    ["Authorization: Bearer front-11"], ["Authorization: Bearer FRONT-1"],
+    ["Authorization: Bearer"], ["Authorization:"], ["Authorization: front-1"],
+    ["Authorization: Basic front-1"], ["Authorization: Bearerfront-1"],
+    ["Authorization: Bearer real-1"], ["Authorization: Bearer front-1 x"],
+    ["Authorization: Bearer front-1, Bearer front-1"],
+    ["Authorization: Bearer front-1", "Authorization: Bearer front-1"],
+    ["Authorization: Bearer front-1", "authorization: Bearer x"],
     ["Authorization: Bearer " + "x" * 5000]])
 def test_no_unknown_or_two_keys(p, fields):
     assert refused(p.ask(post("{}", *fields)))
 
 
 def test_a_refused_upload_is_refused_at_once(p):
-    c = p.connect().send(head("POST", "/v1/chat/completions", "Content-Length: 1000000", "Expect: 100-continue", "Authorization: Bearer front-9"))
+    c = p.connect().send(head("POST", "/v1/chat/completions", "Content-Length: 1000000",
+                              "Expect: 100-continue", "Authorization: Bearer front-9"))
     r = c.response_head(interim=True)
     assert refused(c.read_body(r, "close"))
 
 
 def test_a_refused_upload_without_expectation(p):
-    c = p.connect().send(head("POST", "/v1/chat/completions", "Content-Length: 50000000") + b"x" * 1000)
+    c = p.connect().send(head("POST", "/v1/chat/completions", "Content-Length: 50000000")
+                         + b"x" * 1000)
     assert refused(c.response())
 
 
@@ -94,14 +102,16 @@ def test_thousands_of_keys(proxy, upstream):
 
 def test_keys_are_each_requests_own(p):
     c = p.connect()
-    c.send(b"".join(post("{}", f"Authorization: Bearer {k}", query="echo=head") for k in ("front-1", "front-2", "front-9", "front-1")))
+    c.send(b"".join(post("{}", f"Authorization: Bearer {k}", query="echo=head")
+                    for k in ("front-1", "front-2", "front-9", "front-1")))
     seen = []
     for _ in range(4):
         r = c.response()
         seen.append(Head(r.body).get("authorization") if r.status == 200 else r.status)
         if r.has_token("connection", "close"):
             break
-    assert seen in (["Bearer real-1", "Bearer real-2", 401, "Bearer real-1"], ["Bearer real-1", "Bearer real-2", 401])
+    assert seen in (["Bearer real-1", "Bearer real-2", 401, "Bearer real-1"],
+                    ["Bearer real-1", "Bearer real-2", 401])
 
 
 def test_no_key_in_any_error_or_log(proxy):

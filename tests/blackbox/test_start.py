@@ -1,8 +1,8 @@
-"""The start: sockets handed over, the service manager told, another user, the limit of open files, modes of local sockets, -t on all of it."""
+"""The start: inherited sockets, the service manager, descriptors, the limit of open files, modes of
+local sockets, and -t on all of it."""
 import contextlib
 import os
 import pathlib
-import pwd
 import re
 import resource
 import signal
@@ -14,54 +14,16 @@ import pytest
 
 import httpraw
 import procs
-from httpraw import Conn, head, post
-
-ROOT_ONLY = pytest.mark.skipif(os.geteuid() != 0, reason="only root can become another user")
-
-
-class Started:
-    """A proxy started by hand, with more say in how."""
-
-    def __init__(self, folder, text, before=(), binary=procs.BINARY, **how):
-        self.ini = folder / "proxy.ini"
-        self.ini.write_text(text)
-        self.log_path = folder / "stderr"
-        with open(self.log_path, "wb") as log:
-            self.process = subprocess.Popen([*before, str(binary), "-c", str(self.ini)], stdin=subprocess.DEVNULL, stdout=log, stderr=log,
-                                            **{"env": procs.clean_env(), **how})
-
-    log = procs.Proxy.log
-    wait_log = procs.Proxy.wait_log
-
-    def stop(self):
-        if self.process.poll() is None:
-            self.process.terminate()
-        code = self.process.wait(5)
-        assert not procs.COMPLAINTS.search(self.log()), self.log()
-        return code
-
-
-@pytest.fixture
-def started(tmp_path):
-    things = []
-
-    def start(text, **how):
-        things.append(Started(tmp_path, text, **how))
-        return things[-1]
-    yield start
-    for t in things:
-        t.stop()
-
-
-def ini(listen=None, upstream="http://127.0.0.1:9", more=""):
-    return (f"[server]\nlisten = {listen}\n" if listen else "") + f"[upstream]\nbase_url = {upstream}\nproxy = none\n" + more
+from httpraw import STREAM, Conn, head, post
+from started import NOBODY, healthy, ini
 
 
 # Socket activation.
 
 @pytest.fixture
 def activated(started):
-    """activated(text, sockets…): they are the proxy's descriptors from 3 on, and the variables say so; only a shell knows its own process in time."""
+    """activated(text, sockets…) starts a proxy with the sockets as descriptors 3 and up. A shell
+    sets LISTEN_PID: it knows its own process id before exec."""
     def start(text, *sockets):
         fds = [s.fileno() for s in sockets]
 
@@ -75,19 +37,6 @@ def activated(started):
 
 def listening(host="127.0.0.1"):
     return socket.create_server((host, 0))
-
-
-def healthy(port):
-    deadline = time.monotonic() + 3
-    while True:
-        try:
-            c = httpraw.connect(port)
-            break
-        except OSError:
-            assert time.monotonic() < deadline
-            time.sleep(0.02)
-    assert c.send(head("GET", "/healthz")).response("GET").status == 200
-    c.close()
 
 
 @pytest.mark.parametrize("workers", [1, 2])
@@ -104,13 +53,11 @@ def test_sockets_that_are_handed_over(activated, tmp_path, workers):
         s.connect(str(tmp_path / "s"))
         assert Conn(s).send(head("GET", "/healthz")).response("GET").status == 200
         s.close()
-        with pytest.raises(OSError):
-            httpraw.connect(8000)
+        assert 8000 not in procs.ports_of(p.process.pid)
         p.process.send_signal(signal.SIGHUP)
         p.wait_log("reload: done")
         healthy(port)
-        with pytest.raises(OSError):
-            httpraw.connect(8000)
+        assert 8000 not in procs.ports_of(p.process.pid)
         assert p.stop() == 0
         assert (tmp_path / "s").exists(), "its file is who handed it over's"
 
@@ -119,13 +66,15 @@ def test_sockets_that_are_handed_over(activated, tmp_path, workers):
 def test_listen_adds_to_what_is_handed_over(activated, workers):
     with listening() as a:
         other = procs.free_port()
-        activated(ini(f"127.0.0.1:{a.getsockname()[1]}, 127.0.0.1:{other}", more=f"[server]\nworkers = {workers}\n"), a)
+        activated(ini(f"127.0.0.1:{a.getsockname()[1]}, 127.0.0.1:{other}",
+                      more=f"[server]\nworkers = {workers}\n"), a)
         healthy(a.getsockname()[1])
         healthy(other)
 
 
+@pytest.mark.alone
 def test_more_workers_for_what_is_handed_over(activated):
-    """The built-in address is not listened on, so it is nothing to them that another program does."""
+    """The built-in address is not bound, so another program may listen there."""
     with listening() as a, contextlib.ExitStack() as stack:
         with contextlib.suppress(OSError):
             stack.enter_context(socket.create_server(("0.0.0.0", 8000)))
@@ -163,7 +112,8 @@ def test_nor_does_it_after_a_reload(activated, upstream, tmp_path, workers):
     with listening("0.0.0.0") as a:
         port, more = a.getsockname()[1], f"[server]\nworkers = {workers}\n"
         listen = "127.0.0.1:%d" % procs.free_port()
-        p = activated(ini(listen, upstream.url, more + "[api_keys]\nfront-key-1 = sk-secret-1\n"), a)
+        p = activated(ini(listen, upstream.url, more + "[api_keys]\nfront-key-1 = sk-secret-1\n"),
+                      a)
         healthy(port)
         p.ini.write_text(ini(listen, upstream.url, "api_key = sk-secret-1\n" + more))
         p.process.send_signal(signal.SIGHUP)
@@ -186,7 +136,8 @@ def test_the_manager_is_told(started, tmp_path, workers, abstract):
     with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as manager:
         manager.bind(path)
         manager.settimeout(5)
-        p = started(ini(f"127.0.0.1:{port}", more=f"[server]\nworkers = {workers}\n"), env=procs.clean_env(NOTIFY_SOCKET=path.replace("\0", "@")))
+        p = started(ini(f"127.0.0.1:{port}", more=f"[server]\nworkers = {workers}\n"),
+                    env=procs.clean_env(NOTIFY_SOCKET=path.replace("\0", "@")))
         assert manager.recv(200) == b"READY=1"
         healthy(port)
         p.process.send_signal(signal.SIGHUP)
@@ -196,81 +147,50 @@ def test_the_manager_is_told(started, tmp_path, workers, abstract):
         assert manager.recv(200) == b"STOPPING=1"
 
 
-# Users.
+# Descriptors.
 
-@pytest.fixture
-def public(tmp_path):
-    """A folder that everybody may enter, with a program in it that everybody may run."""
-    for folder in (tmp_path, *tmp_path.parents):
-        if folder.stat().st_uid == os.geteuid() and str(folder) != "/":
-            folder.chmod(folder.stat().st_mode | 0o055)
-    binary = tmp_path / "binary"
-    binary.write_bytes(procs.BINARY.read_bytes())
-    binary.chmod(0o755)
-    return binary
-
-
-NOBODY = {"user": "nobody", "group": "nogroup", "extra_groups": []} if os.geteuid() == 0 else {}
-
-
-def ids(pid):
-    text = pathlib.Path(f"/proc/{pid}/status").read_text()
-    return [set(re.search(rf"^{k}:\s+(.*)$", text, re.M)[1].split()) for k in ("Uid", "Gid", "Groups")]
-
-
-@ROOT_ONLY
-@pytest.mark.parametrize("workers", [1, 2])
-def test_another_user(started, tmp_path, public, workers):
-    """Ports below 1024 and the log are opened before, and nothing of root is left."""
-    nobody = pwd.getpwnam("nobody")
-    port, log = 987, tmp_path / "log"
-    p = started(ini(f"127.0.0.1:{port}", more=f"[server]\nuser = nobody\nworkers = {workers}\n[log]\nfile = {log}\n"))
-    p.log_path = tmp_path / "stderr"
-    healthy(port)
-    pids = [p.process.pid]
-    pids += [int(c) for c in pathlib.Path(f"/proc/{p.process.pid}/task/{p.process.pid}/children").read_text().split()]
-    assert len(pids) == (1 if workers == 1 else 3)
-    for pid in pids:
-        assert ids(pid) == [{str(nobody.pw_uid)}, {str(nobody.pw_gid)}, {str(nobody.pw_gid)}]
-    assert log.stat().st_uid == nobody.pw_uid
-    p.process.send_signal(signal.SIGHUP)
-    p.log_path = log
-    p.wait_log("reload: done")
-    healthy(port)
-
-
-@ROOT_ONLY
-@pytest.mark.parametrize("user", ["nobody:daemon", "65534:1", "12345"])
-def test_groups_and_numbers(started, user):
+@pytest.mark.parametrize("closed", [(0,), (1,), (2,), (0, 1, 2)])
+def test_standard_descriptors_that_are_closed(started, upstream, tmp_path, closed):
+    """No connection gets their numbers, so that nothing meant for them is written into one."""
     port = procs.free_port()
-    p = started(ini(f"127.0.0.1:{port}", more=f"[server]\nuser = {user}\n"))
+    p = started(ini(f"127.0.0.1:{port}", upstream.url, f"[log]\nfile = {tmp_path}/log\n"),
+                preexec_fn=lambda: [os.close(n) for n in closed])
     healthy(port)
-    uid, gid, _ = ids(p.process.pid)
-    assert (uid, gid) == (({"12345"}, {"12345"}) if user == "12345" else ({"65534"}, {"1"}))
+    c = httpraw.connect(port)
+    assert c.send(post()).response().status == 200
+    for n in closed:
+        assert os.readlink(f"/proc/{p.process.pid}/fd/{n}") == "/dev/null"
+    c.close()
 
 
-@pytest.mark.parametrize("flag", ["-t", None])
-@pytest.mark.parametrize("user, why", [("nosuchuser", "there is no such user"), ("root:nosuchgroup", "there is no such group")])
-def test_users_that_do_not_exist(tmp_path, flag, user, why):
-    (tmp_path / "proxy.ini").write_text(ini("127.0.0.1:1", more=f"[server]\nuser = {user}\n"))
-    r = procs.run("-c", tmp_path / "proxy.ini", *([flag] if flag else []))
-    assert r.returncode == 1 and re.search(rf"proxy\.ini:\d+: \[server\] user: '{user}': {why}", r.stderr)
+def test_a_log_that_goes_nowhere(started):
+    port = procs.free_port()
+    started(ini(f"127.0.0.1:{port}"), preexec_fn=lambda: os.close(2))
+    healthy(port)
 
 
-@ROOT_ONLY
-@ROOT_ONLY
-@pytest.mark.parametrize("options", [["-t"], []])
-def test_a_log_that_may_not_be_written_is_named(tmp_path, public, options):
-    (tmp_path / "mine").mkdir(0o755)
-    (tmp_path / "proxy.ini").write_text(ini("127.0.0.1:%d" % procs.free_port(), more=f"[log]\nfile = {tmp_path}/mine/log\n"))
-    r = subprocess.run([public, *options, "-c", tmp_path / "proxy.ini"], stderr=subprocess.PIPE, text=True, timeout=10, **NOBODY)
-    assert r.returncode == 3 and f"proxy.ini:7: [log] file: {tmp_path}/mine/log cannot be opened: Permission denied" in r.stderr
-
-
-def test_who_is_not_root_cannot_become_another(started, public):
-    p = started(ini("127.0.0.1:1", more="[server]\nuser = daemon\n"), binary=public, **NOBODY)
-    assert p.process.wait(5) == 1
-    p.wait_log("user: 'daemon': only root can become another user")
+@pytest.mark.parametrize("name", ["stdout", "/dev/stdout", "/dev/stderr"])
+def test_the_log_is_a_descriptor_that_is_a_socket(tmp_path, name):
+    """So it is where the journal reads; by its path it cannot be opened."""
+    port = procs.free_port()
+    ours, theirs = socket.socketpair()
+    (tmp_path / "proxy.ini").write_text(ini(f"127.0.0.1:{port}", more=f"[log]\nfile = {name}\n"))
+    with ours, theirs:
+        where = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL, name[-6:]: theirs}
+        p = subprocess.Popen([str(procs.BINARY), "-c", "proxy.ini"], cwd=tmp_path,
+                             env=procs.clean_env(), **where)
+        try:
+            healthy(port)
+            ours.settimeout(5)
+            p.send_signal(signal.SIGUSR1)
+            p.terminate()
+            assert p.wait(5) == 0
+            said = ours.recv(65536).decode()
+        finally:
+            p.kill()
+            p.wait()
+    assert "listening on" in said and "ending after" in said
+    assert not (tmp_path / "stdout").exists()
 
 
 # Limits.
@@ -280,28 +200,55 @@ def limited(soft, hard):
 
 
 def soft_limit(pid):
-    return int(re.search(r"^Max open files\s+(\d+)", pathlib.Path(f"/proc/{pid}/limits").read_text(), re.M)[1])
+    return int(re.search(r"^Max open files\s+(\d+)",
+                         pathlib.Path(f"/proc/{pid}/limits").read_text(), re.M)[1])
 
 
 def test_the_limit_of_open_files_is_raised(started):
     port = procs.free_port()
-    p = started(ini(f"127.0.0.1:{port}", more="connection_limit = 100\n[server]\nmax_connections = 500\n"), **limited(256, 4096))
+    p = started(ini(f"127.0.0.1:{port}",
+                    more="connection_limit = 100\n[server]\nmax_connections = 500\n"),
+                    **limited(256, 4096))
     healthy(port)
     assert 600 < soft_limit(p.process.pid) <= 1000 and "files may be open" not in p.log()
 
 
 def test_a_limit_that_cannot_be_raised_is_told_of(started, public):
     port = procs.free_port()
-    p = started(ini(f"127.0.0.1:{port}", more="[server]\nmax_connections = 5000\n"), binary=public, **limited(256, 300), **NOBODY)
+    p = started(ini(f"127.0.0.1:{port}", more="[server]\nmax_connections = 5000\n"), binary=public,
+                **limited(256, 300), **NOBODY)
     healthy(port)
-    p.wait_log(r"warning only 300 files may be open, and max_connections = 5000 may need \d+: raise the limit")
+    p.wait_log(r"warning only 300 files may be open, and max_connections = 5000 may need \d+: "
+               r"109 clients are served at once; raise the limit")
+
+
+def test_clients_leave_each_other_files_for_the_upstream(started, upstream, public):
+    """However many there are: those beyond are refused."""
+    port = procs.free_port()
+    p = started(ini(f"127.0.0.1:{port}", upstream.url), binary=public, **limited(100, 100),
+                **NOBODY)
+    healthy(port)
+    clients = [httpraw.connect(port) for _ in range(110)]
+    streams = clients[:22]      # (100 - 50 - 6) / 2
+    for c in streams:
+        c.send(post(STREAM, query="events=1&pause=60000"))
+    assert {c.response_head().status for c in streams} == {200}
+    assert clients[22].response().status == 503
+    for c in clients:
+        c.close()
+    assert "Too many open files" not in p.log()
 
 
 def test_running_out_of_files_is_survived(started, upstream, public):
+    """With fewer than the program takes for itself and one request."""
     port = procs.free_port()
-    p = started(ini(f"127.0.0.1:{port}", upstream.url), binary=public, **limited(40, 40), **NOBODY)
+    p = started(ini(f"127.0.0.1:{port}", upstream.url), binary=public, **NOBODY)
     healthy(port)
-    clients = [httpraw.connect(port) for _ in range(60)]
+    n = procs.descriptors(p.process.pid) + 3
+    p.stop()
+    p = started(ini(f"127.0.0.1:{port}", upstream.url), binary=public, **limited(n, n), **NOBODY)
+    healthy(port)
+    clients = [httpraw.connect(port) for _ in range(5)]
     p.wait_log("error accepting connections on .* pauses: ")
     for c in clients:
         c.close()
@@ -327,13 +274,26 @@ def test_modes(started, tmp_path, option, mode):
         time.sleep(0.02)
 
 
+@pytest.mark.parametrize("listen", ["unix:{path}", "0.0.0.0:{port}", "[::]:{port}"])
+def test_the_health_check_asks_where_the_program_listens(started, tmp_path, listen):
+    listen = listen.format(path=tmp_path / "s", port=procs.free_port())
+    file = tmp_path / "health.ini"
+    file.write_text(ini(listen))
+    assert procs.run("--healthcheck", "-c", str(file)).returncode == 1
+    started(ini(listen))
+    procs.wait_for(lambda: procs.run("--healthcheck", "-c", str(file)).returncode == 0)
+
+
+@pytest.mark.alone
 def test_a_reload_without_a_file_is_no_trouble(tmp_path, upstream):
     port = 8000
     with socket.socket() as s:
         if s.connect_ex(("127.0.0.1", port)) == 0:
             pytest.skip("port 8000 is taken")
-    p = subprocess.Popen([str(procs.BINARY)], cwd=tmp_path, stdin=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True,
-                         env=procs.clean_env(OPENAI_API_KEY="sk-env-1", OPENAI_BASE_URL=upstream.url))
+    p = subprocess.Popen([str(procs.BINARY)], cwd=tmp_path, stdin=subprocess.DEVNULL,
+                         stderr=subprocess.PIPE, text=True,
+                         env=procs.clean_env(OPENAI_API_KEY="sk-env-1",
+                                             OPENAI_BASE_URL=upstream.url))
     try:
         healthy(port)
         p.send_signal(signal.SIGHUP)

@@ -1,4 +1,5 @@
-"""https upstreams: who is trusted and who is not, in which words; resumption, truncation, streams. Against Python's ssl and, where it is installed, nginx."""
+"""https upstreams: trusted and untrusted certificates, and the messages about them; resumption,
+truncation, streams. The servers are Python's ssl and, where it is installed, nginx."""
 import contextlib
 import json
 import re
@@ -16,15 +17,16 @@ import certs
 import procs
 from httpraw import PATH, STREAM, Conn, connect, head, post
 from peers import DONE, FINISH, SSE_HEAD, answering, chunk, delta, ok
-from test_syscalls import Strace
-from tlspeers import V12, V13, authority, good, has_tls13, tls_upstream, trusting  # noqa: F401
+from strace import Strace
+from tlspeers import V12, V13, has_tls13
 
 pytestmark = [pytest.mark.skipif(not certs.available(), reason="there is no openssl program here"),
               pytest.mark.filterwarnings("ignore:ssl.TLSVersion")]
 
 
 def refused(p, *words):
-    """One request is answered 502, in words that the log repeats; nothing of the key is in them."""
+    """One request is answered 502, with words that the log repeats and that hold nothing of the
+    key."""
     r = p.ask(post("{}", "Authorization: Bearer sk-secret-key"))
     assert r.status == 502 and r.get("x-should-retry") == "true"
     assert r.error["code"] == "upstream_tls_error"
@@ -35,7 +37,7 @@ def refused(p, *words):
     return r.error["message"]
 
 
-# Who is trusted.
+# Trusted certificates.
 
 @pytest.mark.parametrize("kind", ["name", "address", "wildcard", "rsa", "chain", "subject"])
 def test_good_certificates(trusting, tls_upstream, authority, kind):
@@ -60,6 +62,17 @@ def test_good_certificates(trusting, tls_upstream, authority, kind):
     assert u.sessions[0][2] == "http/1.1"
     assert u.sessions[0][0] == ("TLSv1.3" if has_tls13() else "TLSv1.2")
     assert u.names == [None if kind == "address" else "localhost"]
+
+
+BARE_DEV = ["unshare", "-m", "sh", "-c", 'mount -t tmpfs none /dev && exec "$@"', "sh"]
+
+
+def test_without_devices(trusting, tls_upstream, good):
+    """A bare root has no /dev/urandom, and does not need one."""
+    if subprocess.run([*BARE_DEV, "true"], stderr=subprocess.DEVNULL).returncode:
+        pytest.skip("no mount namespaces here")
+    p = trusting(tls_upstream(answering(ok(b"[]")), good), under=BARE_DEV)
+    assert p.ask(post()).body == b"[]"
 
 
 def test_an_ipv6_address(trusting, authority):
@@ -87,17 +100,25 @@ def test_the_environment_names_the_store(proxy, tls_upstream, authority, good):
     assert p.ask(post()).status == 200
 
 
-# Who is not.
+# Untrusted certificates.
 
 WRONG = {
-    "host": ({"names": ["one.example", "two.example"]}, "localhost", ["one.example, two.example", "not for localhost"]),
-    "address": ({"addresses": ["192.0.2.7"], "names": ["localhost"]}, "127.0.0.1", ["192.0.2.7", "not for the address 127.0.0.1"]),
-    "address-as-name": ({"names": ["127.0.0.1"], "subject": "127.0.0.1"}, "127.0.0.1", ["not for the address 127.0.0.1"]),
-    "name-by-address": ({"addresses": ["127.0.0.1"]}, "localhost", ["is for 127.0.0.1 and not for localhost"]),
-    "subject-beside-names": ({"names": ["one.example"], "subject": "localhost"}, "localhost", ["one.example and not for localhost"]),
-    "expired": ({"names": ["localhost"], "dates": certs.EXPIRED}, "localhost", ["expired on 2021-01-01", "now"]),
-    "future": ({"names": ["localhost"], "dates": certs.FUTURE}, "localhost", ["not yet valid", "2048-01-01"]),
-    "client": ({"names": ["localhost"], "usage": "clientAuth"}, "localhost", ["not meant for servers"]),
+    "host": ({"names": ["one.example", "two.example"]}, "localhost",
+             ["one.example, two.example", "not for localhost"]),
+    "address": ({"addresses": ["192.0.2.7"], "names": ["localhost"]}, "127.0.0.1",
+                ["192.0.2.7", "not for the address 127.0.0.1"]),
+    "address-as-name": ({"names": ["127.0.0.1"], "subject": "127.0.0.1"}, "127.0.0.1",
+                        ["not for the address 127.0.0.1"]),
+    "name-by-address": ({"addresses": ["127.0.0.1"]}, "localhost",
+                        ["is for 127.0.0.1 and not for localhost"]),
+    "subject-beside-names": ({"names": ["one.example"], "subject": "localhost"}, "localhost",
+                             ["one.example and not for localhost"]),
+    "expired": ({"names": ["localhost"], "dates": certs.EXPIRED}, "localhost",
+                ["expired on 2021-01-01", "now"]),
+    "future": ({"names": ["localhost"], "dates": certs.FUTURE}, "localhost",
+               ["not yet valid", "2048-01-01"]),
+    "client": ({"names": ["localhost"], "usage": "clientAuth"}, "localhost",
+               ["not meant for servers"]),
 }
 
 
@@ -135,15 +156,18 @@ def test_missing_intermediate(trusting, tls_upstream, authority):
 
 
 def test_a_clock_that_is_wrong(trusting, tls_upstream, good, tmp_path):
-    """A router that has just booted."""
-    library = procs.preload_library("#include <time.h>\ntime_t time(time_t *t) { if (t) *t = 86400; return 86400; }\n", tmp_path)
-    refused(trusting(tls_upstream(answering(ok()), good), preload=library), "the clock of this machine is wrong", "1970-01-02")
+    """The clock of a router that has just booted."""
+    library = procs.preload_library("#include <time.h>\ntime_t time(time_t *t) { if (t) *t = "
+                                    "86400; return 86400; }\n", tmp_path)
+    refused(trusting(tls_upstream(answering(ok()), good), preload=library),
+            "the clock of this machine is wrong", "1970-01-02")
 
 
 # Versions.
 
 def test_old_versions_are_refused(trusting, tls_upstream, good):
-    u = tls_upstream(answering(ok()), good, low=ssl.TLSVersion.TLSv1, high=ssl.TLSVersion.TLSv1_1, old=True)
+    u = tls_upstream(answering(ok()), good, low=ssl.TLSVersion.TLSv1, high=ssl.TLSVersion.TLSv1_1,
+                     old=True)
     refused(trusting(u), "none of the versions that this program speaks: TLS 1.2")
 
 
@@ -155,7 +179,8 @@ def test_tls12_only(trusting, tls_upstream, good):
 
 @pytest.mark.parametrize("picky", [True, False])
 def test_tls12_with_rsa(trusting, tls_upstream, authority, picky):
-    """A server that has no TLS 1.3 may sign by RSA-PSS where the client offers it, and does if it goes by its own order."""
+    """A server without TLS 1.3 may sign with RSA-PSS if the client offers it, and does so if it
+    follows its own order."""
     cert = authority.issue(f"rsa12-{picky}", ["localhost"], rsa=True)
     u = tls_upstream(closing(ok(b"{}", "Connection: close")), cert, high=V12, picky=picky)
     p = trusting(u)
@@ -177,7 +202,7 @@ def test_tls13_only(trusting, tls_upstream, good):
 # Resumption.
 
 def closing(handler_answer):
-    """Answers one request and says goodbye."""
+    """Answers one request and sends close_notify."""
     def handler(conn, n):
         conn.request()
         conn.send(handler_answer)
@@ -195,7 +220,8 @@ def test_each_connection_resumes_the_last_session(trusting, tls_upstream, author
     if version == V13 and not has_tls13():
         pytest.skip("the library has no TLS 1.3")
     cert = authority.issue(f"resumed-{host}", ["localhost"], ["127.0.0.1"])
-    u = tls_upstream(closing(ok(b"{}", "Connection: close")), cert, low=version, high=version, host=host)
+    u = tls_upstream(closing(ok(b"{}", "Connection: close")), cert, low=version, high=version,
+                     host=host)
     p = trusting(u)
     for _ in range(5):
         assert p.ask(post()).status == 200
@@ -208,7 +234,7 @@ def test_a_resumed_handshake_costs_less_than_half(trusting, tls_upstream, good):
     n, spent = 60, []
 
     class Forgetful:
-        """Stands for a context, and is a new one for each connection."""
+        """Makes a new context for each connection."""
         def wrap_socket(self, *args, **how):
             fresh = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
             fresh.load_cert_chain(good.file, good.key)
@@ -224,7 +250,8 @@ def test_a_resumed_handshake_costs_less_than_half(trusting, tls_upstream, good):
             assert p.ask(post()).status == 200
         spent.append(p.cpu() - before)
         assert sum(reused for _, reused, _ in u.sessions) == (0 if forgetful else n)
-    print(f"\n{spent[0] / n * 1000:.2f} ms for a full handshake, {spent[1] / n * 1000:.2f} ms for a resumed one")
+    print(f"\n{spent[0] / n * 1000:.2f} ms for a full handshake, {spent[1] / n * 1000:.2f} ms for "
+          f"a resumed one")
     assert spent[1] < spent[0] / 2
 
 
@@ -252,7 +279,7 @@ def test_a_server_that_changes_to_a_wrong_certificate(trusting, tls_upstream, au
 # The end of a connection.
 
 def cut(conn, *data):
-    """Sends data and ends the connection without a goodbye."""
+    """Sends data and ends the connection without close_notify."""
     for d in data:
         conn.send(d)
     conn.raw = conn.sock.detach()
@@ -313,7 +340,7 @@ def test_an_idle_connection_that_was_closed_is_not_used(trusting, tls_upstream, 
     assert len(u.sessions) == 3
 
 
-# What is no TLS.
+# Servers that do not speak TLS.
 
 def test_plain_http_on_the_port(trusting, scripted):
     def handler(conn, n):
@@ -323,7 +350,8 @@ def test_plain_http_on_the_port(trusting, scripted):
     refused(trusting(f"https://localhost:{u.port}"), "speaks plain HTTP on this port")
 
 
-@pytest.mark.parametrize("garbage", [b"SSH-2.0-OpenSSH_9.2\r\n", b"\0" * 100, b"\x16\x03\x01\xff\xff" + b"x" * 200])
+@pytest.mark.parametrize("garbage", [b"SSH-2.0-OpenSSH_9.2\r\n", b"\0" * 100,
+                                     b"\x16\x03\x01\xff\xff" + b"x" * 200])
 def test_garbage(trusting, scripted, garbage):
     def handler(conn, n):
         conn.more()
@@ -343,11 +371,12 @@ def test_a_server_that_says_nothing(trusting, scripted):
     p = trusting(f"https://localhost:{u.port}", upstream={"timeout": "300ms"})
     start = time.monotonic()
     r = p.ask(post())
-    assert r.status == 504 and r.error["code"] == "upstream_timeout" and 0.25 < time.monotonic() - start < 2
+    assert r.status == 504 and r.error["code"] == "upstream_timeout"
+    assert 0.25 < time.monotonic() - start < 2
 
 
 def test_a_handshake_byte_by_byte(trusting, tls_upstream, good):
-    """A relay in between hands on one byte at a time, either way."""
+    """A relay in between forwards one byte at a time in either direction."""
     u = tls_upstream(answering(ok(b'{"slow":1}')), good)
     listener = socket.create_server(("127.0.0.1", 0))
 
@@ -373,14 +402,16 @@ def test_a_handshake_byte_by_byte(trusting, tls_upstream, good):
 
 # Bytes.
 
-def test_a_goodbye_is_an_end_whatever_the_socket_says_after_it(trusting, tls_upstream, good):
-    """An early answer without a length, then the reset of what is left of the upload: TLS has said that the answer was whole."""
+def test_close_notify_is_an_end_whatever_the_socket_says_after_it(trusting, tls_upstream, good):
+    """An early response without a length, then a reset because of the rest of the upload:
+    close_notify has said that the response was whole."""
     begin, said, close = threading.Event(), threading.Event(), threading.Event()
 
     def handler(conn, n):
         conn.head_bytes()
         begin.wait(5)
-        conn.send(b"HTTP/1.1 413 Too Large\r\nContent-Type: application/json\r\n\r\n" + b'{"whole":"answer"}')
+        conn.send(b"HTTP/1.1 413 Too Large\r\nContent-Type: application/json\r\n\r\n"
+                  + b'{"whole":"answer"}')
         conn.sock.setblocking(False)
         with contextlib.suppress(ssl.SSLError):
             conn.sock.unwrap()
@@ -506,7 +537,8 @@ def test_many_handshakes_do_not_stop_the_loop(trusting, tls_upstream, good):
 
 
 def test_idle_connections_are_small(trusting, tls_upstream, good):
-    """What the library keeps for a connection, less the room for records, which is lent to those that are at work."""
+    """The library's memory for a connection, without the record buffers, which only connections at
+    work have."""
     if procs.sanitized():
         pytest.skip("a sanitizer's memory is not the program's own")
     n, hold, go = 150, threading.Event(), threading.Event()
@@ -569,7 +601,8 @@ def test_no_verification_warns_and_works(proxy, tls_upstream, authority):
 @pytest.mark.parametrize("flag", ["-t", None])
 def test_a_missing_store_is_a_configuration_error(tmp_path, flag):
     ini = tmp_path / "proxy.ini"
-    ini.write_text("[server]\nlisten = 127.0.0.1:1\n[upstream]\nbase_url = https://localhost:9\nproxy = none\n")
+    ini.write_text("[server]\nlisten = 127.0.0.1:1\n[upstream]\nbase_url = https://localhost:9\n"
+                   "proxy = none\n")
     args = [flag] if flag else []
     r = procs.run("-c", ini, *args, env=procs.clean_env(SSL_CERT_FILE="/nonexistent/ca.pem"))
     assert r.returncode == 1 and "/nonexistent/ca.pem" in r.stderr and "SSL_CERT_FILE" in r.stderr
@@ -580,6 +613,35 @@ def test_a_missing_store_is_a_configuration_error(tmp_path, flag):
     assert r.returncode == 1 and f"{tmp_path}/empty.pem" in r.stderr and "proxy.ini:6" in r.stderr
 
 
+def self_signed(folder, algorithm, *options):
+    out = folder / f"{algorithm}.pem"
+    certs.openssl("req", "-x509", "-newkey", algorithm, *options, "-nodes", "-keyout",
+                  folder / "key", "-out", out, "-subj", f"/CN={algorithm}", "-days", "9")
+    return out.read_text()
+
+
+def test_a_damaged_store_is_a_configuration_error(tmp_path):
+    """The other certificates in it do not make up for it: it may be the one that is needed."""
+    good = self_signed(tmp_path, "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1")
+    unknown = self_signed(tmp_path, "ed25519")      # to mbedTLS
+    lines = good.splitlines(keepends=True)
+    lines[3] = "!" + lines[3][1:]
+    store = tmp_path / "store.pem"
+    ini = tmp_path / "proxy.ini"
+    ini.write_text("[server]\nlisten = 127.0.0.1:1\n[upstream]\nbase_url = https://localhost:9\n"
+                   f"proxy = none\nca_file = {store}\n[api_keys]\na = b\n")
+    for text, damaged in ((good, None), (good + unknown + good, None),
+                          (good + "".join(lines), 2), (good + good + good[:200], 3),
+                          (good + good[:200] + good, 2)):
+        store.write_text(text)
+        r = procs.run("-t", "-c", ini)
+        if damaged:
+            assert r.returncode == 1 and "proxy.ini:6" in r.stderr
+            assert f"the CA certificate number {damaged} in ca_file {store} is damaged" in r.stderr
+        else:
+            assert r.returncode == 0, r.stderr
+
+
 # nginx as an upstream.
 
 NGINX = """
@@ -587,12 +649,17 @@ daemon off; master_process off; pid {folder}/pid; error_log stderr;
 events {{ worker_connections 512; }}
 http {{
     access_log off; client_body_temp_path {folder}/body; client_max_body_size 100m;
-    proxy_temp_path {folder}/p; fastcgi_temp_path {folder}/f; uwsgi_temp_path {folder}/u; scgi_temp_path {folder}/s;
+    proxy_temp_path {folder}/p; fastcgi_temp_path {folder}/f; uwsgi_temp_path {folder}/u;
+    scgi_temp_path {folder}/s;
     server {{
         listen 127.0.0.1:{port} ssl;
-        ssl_certificate {cert}; ssl_certificate_key {key}; ssl_protocols TLSv1.2 TLSv1.3; ssl_session_tickets {tickets};
+        ssl_certificate {cert}; ssl_certificate_key {key}; ssl_protocols TLSv1.2 TLSv1.3;
+        ssl_session_tickets {tickets};
         ssl_session_cache shared:c:1m; keepalive_requests {requests};
-        location / {{ default_type application/json; return 200 '{{"reused":"$ssl_session_reused","with":"$ssl_protocol"}}'; }}
+        location / {{
+            default_type application/json;
+            return 200 '{{"reused":"$ssl_session_reused","with":"$ssl_protocol"}}';
+        }}
     }}
 }}
 """
@@ -605,8 +672,10 @@ def test_nginx(trusting, authority, good, tmp_path, tickets):
         pytest.skip("there is no nginx here")
     port = procs.free_port()
     config = tmp_path / "nginx.conf"
-    config.write_text(NGINX.format(folder=tmp_path, port=port, cert=good.file, key=good.key, tickets=tickets, requests=2))
-    process = subprocess.Popen([nginx, "-c", str(config), "-e", "stderr"], stdin=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    config.write_text(NGINX.format(folder=tmp_path, port=port, cert=good.file, key=good.key,
+                                   tickets=tickets, requests=2))
+    process = subprocess.Popen([nginx, "-c", str(config), "-e", "stderr"], stdin=subprocess.DEVNULL,
+                               stderr=subprocess.DEVNULL)
     try:
         for _ in range(200):
             try:

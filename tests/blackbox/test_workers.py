@@ -1,7 +1,6 @@
-"""Several workers: a parent that starts them, starts one again that dies, and hands on signals."""
+"""Several workers: a parent that starts them, restarts one that dies, and forwards signals."""
 import contextlib
 import os
-import pathlib
 import re
 import signal
 import socket
@@ -14,47 +13,17 @@ import pytest
 import httpraw
 import procs
 from httpraw import STREAM, Conn, head, post
-from peers import DONE, FINISH, SSE_HEAD, answering, chunk, delta, ok
+from peers import SSE_HEAD, answering, chunk, delta, ok
+from procs import alive, children, wait_for
+from streams import begun, streaming, whole
 
-pytestmark = pytest.mark.skipif(not os.path.exists("/proc/self/task"), reason="this looks into /proc")
-
-
-def children(pid):
-    found = []
-    for task in pathlib.Path(f"/proc/{pid}/task").iterdir():
-        found += [int(c) for c in (task / "children").read_text().split()]
-    return sorted(found)
-
-
-def wait_for(condition, wait=5):
-    deadline = time.monotonic() + wait
-    while not condition():
-        assert time.monotonic() < deadline, condition
-        time.sleep(0.02)
-
-
-def alive(pid):
-    """Whether a process is there and no zombie. One that is reaped between open and read is ESRCH, one that was reaped before is ENOENT."""
-    try:
-        return pathlib.Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
-    except (FileNotFoundError, ProcessLookupError):
-        return False
-
-
-@pytest.fixture
-def workers(proxy):
-    """A proxy with n workers, all of them up."""
-    def start(base, n=2, log_path=None, **sections):
-        p = proxy(base, server={"workers": str(n), **sections.pop("server", {})}, **sections)
-        p.log_path = log_path or p.log_path
-        p.wait_log(rf"info {n} workers")
-        wait_for(lambda: len(children(p.pid)) == n)
-        return p
-    return start
+pytestmark = pytest.mark.skipif(not os.path.exists("/proc/self/task"),
+                                reason="this looks into /proc")
 
 
 def ask_many(p, n=40):
-    """One request on each of many connections. Which worker gets a connection is the kernel's choice."""
+    """One request on each of many connections. Which worker gets a connection is the kernel's
+    choice."""
     for _ in range(n):
         assert p.ask(post()).status == 200
 
@@ -65,15 +34,14 @@ def test_one_worker_has_no_parent(proxy, upstream):
 
 
 def test_all_workers_serve(workers, upstream):
+    """The kernel deals the connections out; none of 60 at one of three workers is one case in
+    10^10. Each has been answered by the worker that holds it."""
     p = workers(upstream, 3)
-    before = {c: waits(c) for c in children(p.pid)}
-    ask_many(p, 300)
-    assert all(waits(c) > n + 20 for c, n in before.items()), "a worker has done nothing"
-
-
-def waits(pid):
-    """How often a process has waited: a worker that has served has waited in between."""
-    return int(re.search(r"^voluntary_ctxt_switches:\s+(\d+)", pathlib.Path(f"/proc/{pid}/status").read_text(), re.M)[1])
+    for _ in range(60):
+        assert p.connect().send(post()).response().status == 200
+    served = [sum(own == p.port for own, _ in procs.sockets_of(c, procs.ESTABLISHED))
+              for c in children(p.pid)]
+    assert len(served) == 3 and min(served) > 0, served
 
 
 def test_auto_is_one_for_each_processor(proxy, upstream):
@@ -105,8 +73,9 @@ def test_a_worker_that_keeps_dying_is_started_ever_later(workers, upstream):
                 deaths.append(time.monotonic())
                 wait_for(lambda: not alive(c))
         time.sleep(0.005)
-    assert 3 <= len(deaths) <= 7, deaths
-    assert deaths[-1] - deaths[-2] > 2 * (deaths[1] - deaths[0])
+    assert 4 <= len(deaths) <= 8, deaths
+    assert deaths[1] - deaths[0] < 0.09, "the first time it is started at once"
+    assert 0.3 < deaths[-1] - deaths[-2] < 1.5, deaths
     assert alive(stay)
 
 
@@ -151,7 +120,8 @@ def test_counters_are_summed_up(workers, upstream):
     ask_many(p, 30)
     p.signal(signal.SIGTERM)
     p.wait_end()
-    connections, requests = map(int, p.wait_log(r"ending after (\d+) connections, (\d+) requests").groups())
+    ending = p.wait_log(r"ending after (\d+) connections, (\d+) requests")
+    connections, requests = map(int, ending.groups())
     assert requests == 30 and connections >= 30
 
 
@@ -210,7 +180,8 @@ def test_reload_reaches_all(workers, scripted, tmp_path):
     assert {c.send(post()).response().body for c in kept} == {b"1"}
     all_ = children(p.pid)
     other, path = procs.free_port(), tmp_path / "sock"
-    reload(p, second.url, server={"workers": "2", "listen": f"127.0.0.1:{p.port}, 127.0.0.1:{other}, unix:{path}"})
+    reload(p, second.url,
+           server={"workers": "2", "listen": f"127.0.0.1:{p.port}, 127.0.0.1:{other}, unix:{path}"})
     assert children(p.pid) == all_, "no process was started for it"
     assert {c.send(post()).response().body for c in kept} == {b"2"}
     assert {p.ask(post()).body for _ in range(20)} == {b"2"}
@@ -226,7 +197,8 @@ def test_reload_reaches_all(workers, scripted, tmp_path):
     os.kill(all_[0], signal.SIGKILL)
     wait_for(lambda: len(children(p.pid)) == 2 and all_[0] not in children(p.pid))
     time.sleep(0.2)
-    assert {p.ask(post()).body for _ in range(20)} == {b"2"}, "a worker that is started again has the new settings"
+    assert {p.ask(post()).body
+            for _ in range(20)} == {b"2"}, "a worker that is started again has the new settings"
     reload(p, second.url, server={"workers": "2", "listen": f"127.0.0.1:{other}"})
     with pytest.raises(ConnectionRefusedError):
         p.connect()
@@ -238,10 +210,22 @@ def test_reload_reaches_all(workers, scripted, tmp_path):
 def test_a_bad_file_reaches_none(workers, upstream):
     p = workers(upstream)
     reload(p, "nonsense", expect="nothing was changed")
-    with socket.create_server(("127.0.0.1", 0)) as taken:
-        reload(p, upstream.url, expect="nothing was changed",
-               server={"workers": "2", "listen": f"127.0.0.1:{p.port}, 127.0.0.1:{taken.getsockname()[1]}"})
+    for shares in (False, True):
+        with socket.create_server(("127.0.0.1", 0), reuse_port=shares) as taken:
+            reload(p, upstream.url, expect="nothing was changed",
+                   server={"workers": "2",
+                           "listen": f"127.0.0.1:{p.port}, 127.0.0.1:{taken.getsockname()[1]}"})
     ask_many(p, 20)
+
+
+def test_an_address_that_goes_may_come_back_at_once(workers, upstream):
+    p = workers(upstream)
+    other = procs.free_port()
+    both = f"127.0.0.1:{p.port}, 127.0.0.1:{other}"
+    for listen in (both, f"127.0.0.1:{p.port}", both) * 5:
+        reload(p, upstream.url, server={"workers": "2", "listen": listen})
+    p.port = other
+    ask_many(p, 10)
 
 
 def test_a_local_socket_that_cannot_be_reaches_none(workers, upstream, tmp_path):
@@ -251,7 +235,8 @@ def test_a_local_socket_that_cannot_be_reaches_none(workers, upstream, tmp_path)
            server={"workers": "2", "listen": f"127.0.0.1:{p.port}, unix:{tmp_path}/no/s"})
     p.wait_log("error reload: .*cannot listen on unix:.*No such file")
     for key, status in (("old", 200), ("new", 401)):
-        assert {p.ask(post("{}", f"Authorization: Bearer {key}-key-1")).status for _ in range(20)} == {status}
+        assert {p.ask(post("{}", f"Authorization: Bearer {key}-key-1")).status
+                for _ in range(20)} == {status}
 
 
 def test_the_number_of_workers_may_change(workers, upstream):
@@ -262,9 +247,19 @@ def test_the_number_of_workers_may_change(workers, upstream):
     reload(p, upstream.url, server={"workers": "2"})
     wait_for(lambda: len(children(p.pid)) == 2)
     ask_many(p)
-    reload(p, upstream.url, server={"workers": "1"}, expect="nothing was changed")
-    p.wait_log(r"workers cannot change between one and several")
+    reload(p, upstream.url, server={"workers": "1"})
+    wait_for(lambda: len(children(p.pid)) == 1)
     ask_many(p)
+    reload(p, upstream.url, server={"workers": "3"})
+    wait_for(lambda: len(children(p.pid)) == 3)
+    ask_many(p)
+
+
+def test_one_process_does_not_become_several(proxy, upstream):
+    p = proxy(upstream, server={"workers": "1"})
+    reload(p, upstream.url, expect="nothing was changed")
+    p.wait_log(r"workers cannot change from one to several")
+    assert p.ask(post()).status == 200
 
 
 def test_fewer_workers_leave_no_socket_behind_that_nobody_serves(workers, upstream):
@@ -275,28 +270,6 @@ def test_fewer_workers_leave_no_socket_behind_that_nobody_serves(workers, upstre
         time.sleep(0.3)
         ask_many(p)
     assert "error" not in p.log()
-
-
-def streaming(seconds):
-    """A handler whose stream lasts so long."""
-    def handler(conn, n):
-        conn.request()
-        conn.send(SSE_HEAD + chunk(delta("a")))
-        conn.silent(seconds)
-        conn.send(chunk(FINISH) + chunk(DONE) + b"0\r\n\r\n")
-    return handler
-
-
-def begun(p, n):
-    """n streams that have begun."""
-    streams = [p.connect().send(post(STREAM)) for _ in range(n)]
-    heads = [c.response_head() for c in streams]
-    return list(zip(streams, heads))
-
-
-def whole(streams):
-    """True if all of them come to their end."""
-    return all(DONE in c.read_body(r, "close").body and r.complete for c, r in streams)
 
 
 def test_workers_that_retire_finish_whatever_else_is_reloaded(workers, scripted):
@@ -312,15 +285,17 @@ def test_workers_that_retire_finish_whatever_else_is_reloaded(workers, scripted)
 
 @pytest.mark.parametrize("which", [signal.SIGINT, signal.SIGTERM])
 def test_a_signal_to_the_whole_group_is_one_signal(workers, scripted, which):
-    """A terminal's Ctrl-C, and a service manager that ends a control group, reach the workers beside their parent."""
+    """A terminal's Ctrl-C, and a service manager that ends a control group, signal the workers as
+    well as the parent."""
     p = workers(scripted(streaming(1)), 3, server={"drain_timeout": "30"})
     streams = begun(p, 12)
     group = children(p.pid)
     for pid in [group[0], p.pid, *group[1:]]:
-        with contextlib.suppress(ProcessLookupError):       # a worker without a stream may have ended
+        with contextlib.suppress(ProcessLookupError):   # a worker without a stream may have ended
             os.kill(pid, which)
     assert whole(streams)
     assert p.wait_end(5) == 0
+    assert " error " not in p.log()
 
 
 def test_reloads_under_load(workers, upstream):
@@ -369,13 +344,17 @@ def test_a_local_socket_is_shared_and_removed(workers, upstream, tmp_path):
 
 
 def test_orphans_are_reaped(workers, upstream):
-    """As the first process of a container, the parent gets children that it has not made; here in a namespace of its own."""
-    if os.geteuid() != 0 or subprocess.run(["unshare", "-pf", "true"], stderr=subprocess.DEVNULL).returncode:
+    """As the first process of a container, the parent inherits children that it did not start; here
+    in a pid namespace."""
+    if os.geteuid() != 0 or subprocess.run(["unshare", "-pf", "--mount-proc", "true"],
+                                           stderr=subprocess.DEVNULL).returncode:
         pytest.skip("no process namespaces here")
     p = workers(upstream)
     script = f"exec {procs.BINARY} -c {p.ini.with_name('pid1.ini')}"
-    p.ini.with_name("pid1.ini").write_text(p.ini.read_text().replace(f":{p.port}", f":{procs.free_port()}", 1))
-    q = subprocess.Popen(["unshare", "-pf", "--mount-proc", "sh", "-c", script], stdin=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
+    text = p.ini.read_text().replace(f":{p.port}", f":{procs.free_port()}", 1)
+    p.ini.with_name("pid1.ini").write_text(text)
+    q = subprocess.Popen(["unshare", "-pf", "--mount-proc", "sh", "-c", script],
+                         stdin=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
     try:
         inner = None
         deadline = time.monotonic() + 5
@@ -384,7 +363,8 @@ def test_orphans_are_reaped(workers, upstream):
             time.sleep(0.02)
         wait_for(lambda: len(children(inner)) == 2)
         for _ in range(5):
-            subprocess.run(["nsenter", "-t", str(inner), "-p", "-m", "sh", "-c", "(sh -c 'sleep 0.1' &)"], check=True)
+            subprocess.run(["nsenter", "-t", str(inner), "-p", "-m", "sh", "-c",
+                            "(sh -c 'sleep 0.1' &)"], check=True)
         time.sleep(0.5)
         assert [c for c in children(inner) if not alive(c)] == []
         os.kill(inner, signal.SIGTERM)

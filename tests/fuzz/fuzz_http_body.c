@@ -1,5 +1,6 @@
-/* Bodies under fuzzing: any split gives the same payload and verdict, and what the framer makes of the pieces decodes to that
- * payload again. The first byte picks the framings and how the bytes are cut. */
+/* Bodies under fuzzing: any split gives the same payload and verdict, and what the writer makes of
+ * the pieces decodes to that payload again. The first byte picks the framings and how the bytes are
+ * cut. */
 #include "http/body.h"
 
 #include <errno.h>
@@ -21,7 +22,7 @@ static struct result whole, split, again;
 
 /* Where each turn's bytes are sent: framed, and appended to wire. */
 static struct {
-    struct http_frame frame;
+    struct http_writer frame;
     char wire[CAP * 8];
     size_t n;
 } out;
@@ -30,7 +31,7 @@ static void flush(void)
 {
     size_t n = 0;
 
-    CHECK(out.frame.n <= HTTP_FRAME_IOV && out.frame.n_size <= HTTP_FRAME_IOV / 2);
+    CHECK(out.frame.n <= HTTP_WRITER_IOV && out.frame.n_size <= HTTP_WRITER_IOV / 2);
     for (int i = 0; i < out.frame.n; i++) {
         CHECK(out.n + out.frame.iov[i].iov_len <= sizeof out.wire);
         memcpy(out.wire + out.n, out.frame.iov[i].iov_base, out.frame.iov[i].iov_len);
@@ -38,7 +39,7 @@ static void flush(void)
         n += out.frame.iov[i].iov_len;
     }
     CHECK(n == out.frame.bytes);
-    http_frame_init(&out.frame, out.frame.framing);
+    http_writer_init(&out.frame, out.frame.framing);
 }
 
 static void check_piece(const struct http_piece *p, struct span in, ssize_t r)
@@ -53,13 +54,14 @@ static void add(struct result *to, const struct http_piece *piece, bool framed)
     memcpy(to->payload + to->n, piece->data.p, piece->data.n);
     to->n += piece->data.n;
     to->used += piece->wire.n;
-    if (framed && !http_frame_room(&out.frame))
+    if (framed && !http_writer_room(&out.frame))
         flush();
     if (framed)
-        http_frame_piece(&out.frame, piece);
+        http_writer_piece(&out.frame, piece);
 }
 
-/* The run of lines that is left of `lines`, of which a piece is the next; the piece that ends one says where the next begins. */
+/* The run of lines that is left of `lines`, of which a piece is the next; the piece that ends one
+ * says where the next begins. */
 static size_t check_lines(size_t lines, const struct http_piece *p)
 {
     bool line = p->whole && p->data.p[p->data.n - 1] == '\n';
@@ -93,19 +95,27 @@ static void take(struct http_body *b, struct result *to, struct span bytes, bool
         in = span_skip(in, (size_t)r);
     }
     if (framed && b->done && !to->done)
-        http_frame_end(&out.frame);
+        http_writer_end(&out.frame);
     if (framed)
         flush();
     to->done = b->done;
     free(copy);
 }
 
-static void begin(struct http_body *b, struct result *to, enum http_framing framing, uint64_t length)
+static void begin(struct result *to)
 {
     to->n = to->used = 0;
     to->error = 0;
     to->done = false;
-    http_body_init(b, framing, length);
+}
+
+/* A body of a response if the seed says so, else of a request. */
+static void init(struct http_body *b, enum http_framing framing, uint8_t seed)
+{
+    if (seed & 0x80)
+        http_body_init_response(b, framing, seed);
+    else
+        http_body_init(b, framing, seed);
 }
 
 static void cut(struct http_body *b, struct result *to, struct span in, size_t step)
@@ -129,6 +139,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n)
 {
     enum http_framing from, to;
     struct http_body b;
+    bool tolerated;
     struct span in;
 
     if (n < 2 || n > CAP / 2)
@@ -136,16 +147,23 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n)
     in = (struct span){ (const char *)data + 1, n - 1 };
     from = (data[0] & 3) == 3 ? HTTP_LENGTH : HTTP_CHUNKED;
     to = data[0] & 4 ? HTTP_UNTIL_CLOSE : HTTP_CHUNKED;
-    begin(&b, &whole, from, data[0]);
+    begin(&whole);
+    init(&b, from, data[0]);
     take(&b, &whole, in, false);
+    tolerated = b.tolerated;
+    CHECK(!tolerated || data[0] & 0x80);
     out.n = 0;
-    http_frame_init(&out.frame, to);
-    begin(&b, &split, from, data[0]);
-    cut(&b, &split, in, (data[0] >> 3) + 1u);
+    http_writer_init(&out.frame, to);
+    begin(&split);
+    init(&b, from, data[0]);
+    cut(&b, &split, in, (data[0] >> 3 & 15) + 1u);
     check_same(&whole, &split);
-    begin(&b, &again, to, 0);
+    CHECK(whole.error || b.tolerated == tolerated);
+    begin(&again);
+    http_body_init(&b, to, 0);
     take(&b, &again, (struct span){ out.wire, out.n }, false);
-    CHECK(again.n == whole.n && memcmp(again.payload, whole.payload, whole.n) == 0 && again.error == 0);
+    CHECK(again.n == whole.n && memcmp(again.payload, whole.payload, whole.n) == 0 &&
+          again.error == 0);
     CHECK(to != HTTP_CHUNKED || (again.done == whole.done && (!again.done || again.used == out.n)));
     return 0;
 }

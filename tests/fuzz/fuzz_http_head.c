@@ -1,6 +1,6 @@
-/* Heads under fuzzing: the verdict is the same however the bytes come, spans stay inside, and what is taken keeps the rules the
- * proxy relies on. Input that starts with "HT" is a response, all other a request, so that corpora of heads are seeds as they
- * are. */
+/* Heads under fuzzing: the verdict does not depend on how the bytes come, spans stay inside, and an
+ * accepted head keeps the rules that the proxy relies on. Input that starts with "HT" is a
+ * response, all other is a request, so that corpora of heads are seeds as they are. */
 #include "http/body.h"
 
 #include <errno.h>
@@ -30,7 +30,7 @@ static ssize_t parse_copy(parser *parse, struct span in, size_t max, size_t seen
     return r;
 }
 
-/* Growing prefixes until there is a verdict; how much they grow changes from step to step. */
+/* Parses growing prefixes until there is a verdict; the step changes each time. */
 static ssize_t parse_growing(parser *parse, struct span in, size_t max, size_t step)
 {
     size_t seen = 0, n = step < in.n ? step : in.n;
@@ -57,12 +57,20 @@ static bool clean(struct span s)
     return true;
 }
 
-/* What may be sent on as it lies must be one line, whatever it says. */
-static void check_field(const struct http_field *f, struct span in)
+/* A line that may be sent on as it lies must be one line, whatever it says; else name and value
+ * must make one. */
+static void check_field(const struct http_field *f, struct span in, bool tolerated)
 {
-    CHECK(inside(f->line, in) && inside(f->name, f->line) && inside(f->value, f->line) && f->name.n > 0);
-    CHECK(clean((struct span){ f->line.p, f->line.n - 2 }) && memcmp(f->line.p + f->line.n - 2, "\r\n", 2) == 0);
-    CHECK(f->name.p == f->line.p && f->name.p[f->name.n] == ':');
+    CHECK(inside(f->line, in) && inside(f->name, in) && inside(f->value, in) && f->name.n > 0);
+    CHECK(clean(f->name) && clean(f->value));
+    CHECK(f->line.n > 0 || tolerated);
+    if (f->line.n > 0) {
+        CHECK(inside(f->value, f->line));
+        CHECK(clean((struct span){ f->line.p, f->line.n - 2 }) &&
+              memcmp(f->line.p + f->line.n - 2, "\r\n", 2) == 0);
+        CHECK(f->name.p == f->line.p && f->name.p[f->name.n] == ':');
+    }
+    CHECK(f->id != HTTP_CONTENT_LENGTH || strspn(f->value.p, "0123456789") >= f->value.n);
     CHECK(f->id != HTTP_OTHER || !span_eq_nocase(f->name, SPAN("content-length")));
     CHECK(f->id != HTTP_OTHER || !span_eq_nocase(f->name, SPAN("transfer-encoding")));
     CHECK(f->id != HTTP_TRANSFER_ENCODING || (f->hop && span_eq_nocase(f->value, SPAN("chunked"))));
@@ -70,16 +78,21 @@ static void check_field(const struct http_field *f, struct span in)
 
 static void check_head(const struct http_head *h, struct span in, bool response)
 {
-    CHECK(inside(h->method, in) && inside(h->target, in) && inside(h->query, in) && inside(h->reason, in));
+    CHECK(inside(h->method, in) && inside(h->target, in) && inside(h->query, in) &&
+          inside(h->reason, in));
     CHECK(inside(h->path, in) || span_eq(h->path, SPAN("/")));
     CHECK(clean(h->target) && clean(h->reason) && clean(h->path) && clean(h->query));
     CHECK(h->n_fields <= HTTP_FIELDS_MAX && (h->minor == 0 || h->minor == 1));
-    CHECK(response ? h->status >= 100 && h->status <= 999 : h->method.n > 0 && h->target.n > 0 && h->path.n > 0);
+    CHECK(response ? h->status >= 100 && h->status <= 999
+                   : h->method.n > 0 && h->target.n > 0 && h->path.n > 0);
     for (unsigned i = 0; i < h->n_fields; i++)
-        check_field(&h->fields[i], in);
-    CHECK(http_count(h, HTTP_CONTENT_LENGTH) == (h->content_length >= 0) && http_count(h, HTTP_TRANSFER_ENCODING) == h->chunked);
-    CHECK(!h->chunked || (h->content_length < 0 && h->minor == 1));
-    CHECK(response || http_count(h, HTTP_HOST) == 1 || (h->minor == 0 && http_count(h, HTTP_HOST) == 0));
+        check_field(&h->fields[i], in, h->tolerated);
+    CHECK(http_count(h, HTTP_CONTENT_LENGTH) == (h->content_length >= 0) &&
+          http_count(h, HTTP_TRANSFER_ENCODING) == h->chunked);
+    CHECK(!h->chunked || (h->content_length < 0 && (h->minor == 1 || h->tolerated)));
+    CHECK(!h->tolerated || (response && !h->keep_alive && !h->says_keep_alive));
+    CHECK(response || http_count(h, HTTP_HOST) == 1 ||
+          (h->minor == 0 && http_count(h, HTTP_HOST) == 0));
     CHECK((http_find(h, HTTP_HOST) != NULL) == (http_count(h, HTTP_HOST) > 0));
 }
 
@@ -98,7 +111,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n)
         check_head(&head, (struct span){ in.p, (size_t)r }, response);
     fault = head.fault;
     later = parse_growing(parse, in, max, step);
-    /* Between its first line and its end a head is not looked at: what is wrong there is told with the end, or at the bound. */
+    /* A head is not judged between its first line and its end: a fault there is reported at the
+     * end, or at the bound. */
     if (r == -EBADMSG && later == -EAGAIN)
         later = parse_copy(parse, in, n, n - 1);
     CHECK(r == later && fault == head.fault);
@@ -117,10 +131,12 @@ static void unpack(const char *archive, const char *dir)
         waitpid(child, NULL, 0);
 }
 
-/* Unpacks the corpora of heads in OCP_CORPORA below the first corpus directory named, where the fuzzer looks for seeds. */
+/* Unpacks the corpora of heads in OCP_CORPORA below the first corpus directory named, where the
+ * fuzzer looks for seeds. */
 int LLVMFuzzerInitialize(int *argc, char ***argv)
 {
-    static const char *const archives[] = { "seed-http1-h2o", "seed-httpreq-go", "seed-httpresp-go" };
+    static const char *const archives[] = { "seed-http1-h2o", "seed-httpreq-go",
+                                            "seed-httpresp-go" };
     const char *corpora = getenv("OCP_CORPORA"), *dir = NULL;
     char path[1000];
 
@@ -128,7 +144,8 @@ int LLVMFuzzerInitialize(int *argc, char ***argv)
         if ((*argv)[i][0] != '-')
             dir = (*argv)[i];
     for (size_t i = 0; dir && i < sizeof archives / sizeof archives[0]; i++) {
-        snprintf(path, sizeof path, "%s/fuzz/%s.tar.gz", corpora ? corpora : "../shared/corpora", archives[i]);
+        snprintf(path, sizeof path, "%s/fuzz/%s.tar.gz", corpora ? corpora : "../shared/corpora",
+                 archives[i]);
         if (access(path, R_OK) == 0)
             unpack(path, dir);
     }

@@ -1,6 +1,8 @@
-// Holds the JSON renamer against RapidJSON and against itself: any way of cutting input and output gives the same bytes and the same verdict.
-// The reference is slow and plain: RapidJSON tells where keys end, and the text is put together again from the pieces.
-// Build with clang++ -fsanitize=fuzzer,address,undefined and the objects of json/; the unit tests are in tests/unit/test_json_*.c.
+// Holds the JSON renamer against RapidJSON and against itself: any way of cutting input and output
+// gives the same bytes and the same verdict. The reference is slow and plain: RapidJSON tells where
+// keys end, and the text is put together again from the pieces. Build with clang++
+// -fsanitize=fuzzer,address,undefined and the objects of json/; the unit tests are in
+// tests/unit/test_json_*.c.
 extern "C" {
 #include "json/rename.h"
 #include "json/rules.h"
@@ -23,8 +25,10 @@ namespace {
 
 struct rename_case {
     std::vector<std::pair<std::string, std::string>> aliases, defaults;
-    bool top_only;
+    bool top_only, model_if_given;
     struct json_rules *rules;
+    bool asks;         // that there be one model
+    std::string model; // in place of its value, if it is not empty
 };
 
 struct outcome {
@@ -53,14 +57,19 @@ std::string quoted(const std::string &text)
 
 // Follows RapidJSON through a text and writes the text with its keys renamed.
 class reference : public rapidjson::BaseReaderHandler<rapidjson::UTF8<>, reference> {
-public:
-    reference(const std::string &t, const rename_case &c) : text(t), rules(c), stream(t.data(), t.size()) {}
+  public:
+    reference(const std::string &t, const rename_case &c)
+        : text(t), parsed(without_halves(t)), rules(c), stream(parsed.data(), parsed.size())
+    {
+    }
 
-    // 1 if RapidJSON takes the text, 0 if not, -1 if it cannot say (it refuses numbers that are too big for a double).
+    // 1 if RapidJSON takes the text, 0 if not, -1 if it cannot say (it refuses numbers that are too
+    // big for a double).
     int run()
     {
         rapidjson::Reader reader;
-        const unsigned flags = rapidjson::kParseIterativeFlag | rapidjson::kParseNumbersAsStringsFlag | rapidjson::kParseStopWhenDoneFlag;
+        const unsigned flags = rapidjson::kParseIterativeFlag |
+            rapidjson::kParseNumbersAsStringsFlag | rapidjson::kParseStopWhenDoneFlag;
         rapidjson::ParseResult result = reader.Parse<flags>(stream, *this);
 
         if (!result)
@@ -69,22 +78,46 @@ public:
             if (!strchr(" \t\r\n", text[i]) || !text[i])
                 return 0;
         out.append(text, copied, std::string::npos);
-        return lone_low_half() ? 0 : 1;
+        return 1;
     }
 
-    bool RawNumber(const char *, rapidjson::SizeType, bool) { return true; }
-    bool StartArray() { return enter(false); }
-    bool StartObject() { return enter(true); }
-    bool EndArray(rapidjson::SizeType) { return leave(); }
+    bool RawNumber(const char *, rapidjson::SizeType, bool)
+    {
+        return end_value(stream.Tell());
+    }
+    bool String(const char *, rapidjson::SizeType, bool)
+    {
+        return end_value(stream.Tell());
+    }
+    bool Default()
+    {
+        return end_value(stream.Tell());
+    }
+    bool StartArray()
+    {
+        return enter(false);
+    }
+    bool StartObject()
+    {
+        return enter(true);
+    }
+    bool EndArray(rapidjson::SizeType)
+    {
+        return leave();
+    }
 
     bool Key(const char *p, rapidjson::SizeType n, bool)
     {
         size_t end = stream.Tell(), begin = end - 2;
         std::string key(p, n), name = key;
 
+        if (replaces)
+            return true;
         while (text[begin] != '"' || backslashes_before(begin) % 2)
             begin--;
-        if (!rules.top_only || (levels.size() == 1))
+        bool renames = !rules.top_only || levels.size() == 1;
+
+        if (renames)
             for (auto &alias : rules.aliases)
                 if (alias.first == key) {
                     name = alias.second;
@@ -94,7 +127,16 @@ public:
                 }
         if (levels.size() == 1)
             sent.insert(name);
-        return true;
+        if (levels.size() == 1 && key == "model" && rules.asks) {
+            if (named)
+                return false;
+            named = true;
+            replaces = !rules.model.empty();
+            value_begin = text.find_first_not_of(" \t\r\n", text.find(':', end) + 1);
+        }
+        // A key that is renamed, or that another is renamed to, may have no twin.
+        auto first = outgoing.back().insert({ name, key });
+        return !renames || first.second || first.first->second == key;
     }
 
     bool EndObject(rapidjson::SizeType members)
@@ -104,15 +146,20 @@ public:
 
             out.append(text, copied, brace - copied);
             copied = brace;
-            for (auto &d : rules.defaults)
-                add_default(d.first, d.second, members++ == 0);
+            for (auto &d : rules.defaults) {
+                if (d.first == "model" && rules.model_if_given && rules.model.empty())
+                    continue;
+                add_default(d.first,
+                            d.first == "model" && !rules.model.empty() ? rules.model : d.second,
+                            members++ == 0);
+            }
         }
         return leave();
     }
 
     std::string out;
 
-private:
+  private:
     void add_default(const std::string &key, const std::string &value, bool first)
     {
         std::string name = key;
@@ -132,12 +179,26 @@ private:
     bool enter(bool object)
     {
         levels.push_back(object);
+        outgoing.emplace_back();
         return levels.size() <= JSON_DEPTH_MAX;
     }
 
     bool leave()
     {
         levels.pop_back();
+        outgoing.pop_back();
+        return end_value(stream.Tell() + 1); // told before the bracket is taken
+    }
+
+    // A value ends. The model's, with all that it holds, is another one.
+    bool end_value(size_t end)
+    {
+        if (!replaces || levels.size() != 1)
+            return true;
+        out.append(text, copied, value_begin - copied);
+        out += rules.model;
+        copied = end;
+        replaces = false;
         return true;
     }
 
@@ -150,31 +211,43 @@ private:
         return n;
     }
 
-    // RapidJSON refuses a high half of a pair on its own, but lets a low one pass; this text is known to be right otherwise.
-    bool lone_low_half() const
+    // RapidJSON refuses half of a pair on its own: it is shown another character in its place.
+    static std::string without_halves(std::string text)
     {
-        for (size_t i = 0; i < text.size(); i++) {
-            if (text[i] != '\\')
-                continue;
-            if (text[i + 1] != 'u') {
-                i++;
+        for (size_t i = 0; i + 1 < text.size(); i++) {
+            long code = unit(text, i), next = unit(text, i + 6);
+
+            if (code < 0) {
+                i += text[i] == '\\';
                 continue;
             }
-            unsigned long code = std::stoul(text.substr(i + 2, 4), nullptr, 16);
-
-            if (code >= 0xDC00 && code <= 0xDFFF)
-                return true;
-            i += code >= 0xD800 && code <= 0xDBFF ? 11 : 5;
+            if (code >= 0xD800 && code <= 0xDBFF && next >= 0xDC00 && next <= 0xDFFF)
+                i += 6;
+            else if (code >= 0xD800 && code <= 0xDFFF)
+                text.replace(i, 6, "\\uFFFD");
+            i += 5;
         }
-        return false;
+        return text;
+    }
+
+    // The value of the \\uXXXX at i; -1 if there is none.
+    static long unit(const std::string &text, size_t i)
+    {
+        if (i + 6 > text.size() || text[i] != '\\' || text[i + 1] != 'u' ||
+            text.find_first_not_of("0123456789abcdefABCDEF", i + 2) < i + 6)
+            return -1;
+        return std::stol(text.substr(i + 2, 4), nullptr, 16);
     }
 
     const std::string &text;
+    const std::string parsed;
     const rename_case &rules;
     rapidjson::MemoryStream stream;
     std::vector<bool> levels;
+    std::vector<std::map<std::string, std::string>> outgoing; // of each open object: name, key
     std::set<std::string> sent;
-    size_t copied = 0;
+    size_t copied = 0, value_begin = 0;
+    bool named = false, replaces = false;
     bool bare_again = false;
 };
 
@@ -184,8 +257,9 @@ struct span span_from(const std::string &s)
     return out;
 }
 
-// The longest aliases share beginnings, some are escaped when written, one is empty, and two would chain if anything did.
-rename_case make_case(bool with_aliases, bool with_defaults, bool top_only)
+// The longest aliases share beginnings, some are escaped when written, one is empty, and two would
+// chain if anything did.
+rename_case make_case(bool with_aliases, bool with_defaults, bool top_only, bool model_if_given)
 {
     rename_case c;
     std::vector<struct json_alias> aliases;
@@ -193,16 +267,36 @@ rename_case make_case(bool with_aliases, bool with_defaults, bool top_only)
     const char *why = "";
 
     if (with_aliases)
-        c.aliases = { { "model", "model_id" }, { "a", "b" }, { "b", "c" }, { "mode", "m" }, { "", "empty" }, { "q\"\\\n", "say \"\\\n\x01" },
-                      { "\xC3\xA9t\xC3\xA9", "summer" }, { "\xF0\x9F\x98\x80", "face" }, { "\xF0\x9F\x98\x81x", "\xF0\x9F\x98\x80" } };
+        c.aliases = { { "model", "model_id" },
+                      { "a", "b" },
+                      { "b", "c" },
+                      { "mode", "m" },
+                      { "", "empty" },
+                      { "q\"\\\n", "say \"\\\n\x01" },
+                      { "\xC3\xA9t\xC3\xA9", "summer" },
+                      { "\xF0\x9F\x98\x80", "face" },
+                      { "\xF0\x9F\x98\x81x", "\xF0\x9F\x98\x80" },
+                      { "d", "z" },
+                      { "e", "z" },
+                      { "q", "q" } };
     if (with_defaults)
-        c.defaults = { { "a", "1" }, { "temperature", "0.6" }, { "model_id", "[true]" }, { "\xC3\xA9t", "\"x\"" }, { "c", "{}" } };
+        c.defaults = { { "a", "1" },
+                       { "temperature", "0.6" },
+                       { "model_id", "[true]" },
+                       { "\xC3\xA9t", "\"x\"" },
+                       { "c", "{}" } };
+    if (with_defaults && !with_aliases)
+        c.defaults.push_back({ "model", "\"m\"" });
     c.top_only = top_only;
+    c.model_if_given = model_if_given;
     for (auto &a : c.aliases)
         aliases.push_back({ span_from(a.first), span_from(a.second) });
     for (auto &d : c.defaults)
         defaults.push_back({ span_from(d.first), span_from(d.second) });
-    struct json_rules_spec spec = { aliases.data(), (unsigned)aliases.size(), defaults.data(), (unsigned)defaults.size(), top_only, nullptr };
+    struct json_rules_spec spec = { aliases.data(),  (unsigned)aliases.size(),
+                                    defaults.data(), (unsigned)defaults.size(),
+                                    top_only,        model_if_given,
+                                    nullptr };
     if (json_rules_make(&c.rules, &spec, &why)) {
         fprintf(stderr, "rules: %s\n", why);
         abort();
@@ -210,7 +304,8 @@ rename_case make_case(bool with_aliases, bool with_defaults, bool top_only)
     return c;
 }
 
-// How the next run cuts its input and output: always whole, always one byte, or by a small generator.
+// How the next run cuts its input and output: always whole, always one byte, or by a small
+// generator.
 struct cutter {
     int way;
     uint32_t seed;
@@ -218,19 +313,29 @@ struct cutter {
     size_t next(size_t most)
     {
         seed = seed * 1664525u + 1013904223u;
-        size_t n = way == 0 ? most : way == 1 ? 1 : 1 + (seed >> 8) % (way == 2 ? 9 : way == 3 ? 200 : 1500);
+        size_t n = way == 0 ? most
+            : way == 1      ? 1
+                            : 1 +
+                (seed >> 8) %
+                    (way == 2       ? 9
+                         : way == 3 ? 200
+                                    : 1500);
         return n < most ? n : most;
     }
 };
 
-outcome run(const json_rules *rules, const std::string &text, cutter in_cut, cutter out_cut)
+outcome run(const rename_case &c, const std::string &text, cutter in_cut, cutter out_cut)
 {
     struct json_renamer r;
     outcome o = { true, 0, "", "" };
     size_t at = 0, written = 0;
     int e = -EAGAIN;
 
-    json_rename_init(&r, rules);
+    std::vector<char> memory(json_rename_memory(c.rules) + 1, '\x5A');
+
+    json_rename_init(&r, c.rules, memory.data());
+    if (c.asks)
+        json_rename_model(&r, span_from(c.model));
     while (at < text.size() && o.ok) {
         size_t n = in_cut.next(text.size() - at), cap = out_cut.next(6 * n + 3000);
         std::vector<char> in(text.begin() + (long)at, text.begin() + (long)(at + n)), out(cap);
@@ -262,27 +367,32 @@ void require(bool holds, const char *what, const std::string &text, const outcom
 {
     if (holds)
         return;
-    fprintf(stderr, "%s\ninput: %s\noutput: %s\nverdict: %d at %llu, %s\n", what, text.c_str(), o.text.c_str(), o.ok, (unsigned long long)o.offset, o.why.c_str());
+    fprintf(stderr, "%s\ninput: %s\noutput: %s\nverdict: %d at %llu, %s\n", what, text.c_str(),
+            o.text.c_str(), o.ok, (unsigned long long)o.offset, o.why.c_str());
     abort();
 }
 
 void check(const rename_case &c, const std::string &text, uint32_t seed)
 {
-    outcome whole = run(c.rules, text, { 0, 0 }, { 0, 0 });
+    outcome whole = run(c, text, { 0, 0 }, { 0, 0 });
     reference expected(text, c);
     int verdict = expected.run();
 
     require(verdict < 0 || whole.ok == (verdict == 1), "RapidJSON says otherwise", text, whole);
     if (whole.ok && verdict == 1)
-        require(whole.text == expected.out, ("the reference writes " + expected.out).c_str(), text, whole);
-    if (whole.ok && c.aliases.empty() && c.defaults.empty())
+        require(whole.text == expected.out, ("the reference writes " + expected.out).c_str(), text,
+                whole);
+    if (whole.ok && c.aliases.empty() && c.defaults.empty() && c.model.empty())
         require(whole.text == text, "without rules the output is the input", text, whole);
-    int finest = text.size() < JSON_BATCH_BYTES ? 0 : 3; // a long text in the smallest pieces takes too long
+    int finest =
+        text.size() < JSON_BATCH_BYTES ? 0 : 3; // a long text in the smallest pieces takes too long
     for (int in_way = finest; in_way < 5; in_way++)
         for (int out_way = finest; out_way < 5; out_way++) {
-            outcome cut = run(c.rules, text, { in_way, seed }, { out_way, seed ^ 0x5555 });
+            outcome cut = run(c, text, { in_way, seed }, { out_way, seed ^ 0x5555 });
 
-            require(cut.ok == whole.ok && cut.offset == whole.offset && cut.why == whole.why && cut.text == whole.text, "cut, it differs", text, cut);
+            require(cut.ok == whole.ok && cut.offset == whole.offset && cut.why == whole.why &&
+                        cut.text == whole.text,
+                    "cut, it differs", text, cut);
         }
 }
 
@@ -290,8 +400,11 @@ void check(const rename_case &c, const std::string &text, uint32_t seed)
 
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-    static auto &cases = *new std::vector<rename_case>{ make_case(false, false, false), make_case(true, true, false), make_case(true, true, true),
-                                                        make_case(true, false, false), make_case(false, true, false) };
+    static auto &cases = *new std::vector<rename_case>{
+        make_case(false, false, false, false), make_case(true, true, false, false),
+        make_case(true, true, true, false),    make_case(true, false, false, false),
+        make_case(false, true, false, false),  make_case(false, true, false, true)
+    };
     if (size < 2)
         return 0;
     std::string text((const char *)data + 1, size - 1);
@@ -301,11 +414,17 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 
     while (json_kernel_nth(kernels))
         kernels++;
+    c.asks = seed >> 16 & 1;
+    c.model = c.asks && (seed >> 17 & 1) ? "\"gpt-\\u0034\"" : "";
     c.rules->kernel = json_kernel_nth(data[0] / cases.size() % kernels);
     check(c, text, seed);
-    if (text.size() < 60)               // where the bulk takes over, everything is met again
+    if (text.size() < 60) // where the bulk takes over, everything is met again
         check(c, std::string(70, ' ') + text + std::string(70, ' '), seed);
-    if ((seed >> 8 & 7) == 0 && text.size() < JSON_BATCH_BYTES / 2) // in an array, and around the end of a batch
-        check(c, "[\"" + std::string(JSON_BATCH_BYTES - seed % (text.size() + 8), 'x') + "\"," + text + ",\"\"" + std::string(70, ' ') + "]", seed);
+    if ((seed >> 8 & 7) == 0 &&
+        text.size() < JSON_BATCH_BYTES / 2) // in an array, and around the end of a batch
+        check(c,
+              "[\"" + std::string(JSON_BATCH_BYTES - seed % (text.size() + 8), 'x') + "\"," + text +
+                  ",\"\"" + std::string(70, ' ') + "]",
+              seed);
     return 0;
 }

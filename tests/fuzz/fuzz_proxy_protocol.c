@@ -1,6 +1,6 @@
-/* PROXY protocol headers under fuzzing: the verdict is the same however the bytes come and whatever follows, what is neither taken nor
- * refused can still be completed, and an accepted line says what was understood of it.
- * Makes its own seeds; the rules are in tests/unit/test_proxy_protocol.c. */
+/* PROXY protocol headers under fuzzing: the verdict depends neither on how the bytes come nor on
+ * what follows; a header that is neither taken nor refused can be completed; an accepted line means
+ * what was understood. It makes its own seeds. */
 #include "net/proxy_protocol.h"
 
 #include <errno.h>
@@ -31,7 +31,7 @@ static ssize_t parse_copy(struct span in, struct addr *source)
     return r;
 }
 
-/* Growing prefixes until there is a verdict; how much they grow changes from step to step. */
+/* Parses growing prefixes until there is a verdict; the step changes each time. */
 static ssize_t parse_growing(struct span in, struct addr *source, size_t step)
 {
     size_t n = 0;
@@ -49,8 +49,8 @@ static bool same(const struct addr *a, const struct addr *b)
     return a->family == b->family && a->port == b->port && memcmp(a->ip, b->ip, sizeof a->ip) == 0;
 }
 
-/* Writes the line again from what was understood of it, and from its own words for this side of the connection. An IPv4 address has one
- * form only; an IPv6 address is read once more. */
+/* Writes the line again from the parsed values, and from its own words for this side of the
+ * connection. An IPv4 address has one form only; an IPv6 address is parsed again. */
 static void check_line(struct span line, const struct addr *source)
 {
     char text[128], ip[ADDR_TEXT_MAX], from[64], to[64], again[512];
@@ -59,8 +59,11 @@ static void check_line(struct span line, const struct addr *source)
     int family;
 
     snprintf(text, sizeof text, "%.*s", (int)line.n, line.p);
-    CHECK(sscanf(text, "PROXY TCP%d %63s %63s %u %u\r\n", &family, from, to, &port, &own_port) == 5 && (family == 4 || family == 6));
-    snprintf(again, sizeof again, "PROXY TCP%d %s %s %u %u\r\n", family, family == 4 ? addr_text(source, ip) : from, to, (unsigned)source->port, own_port);
+    CHECK(sscanf(text, "PROXY TCP%d %63s %63s %u %u\r\n", &family, from, to, &port, &own_port) ==
+              5 &&
+          (family == 4 || family == 6));
+    snprintf(again, sizeof again, "PROXY TCP%d %s %s %u %u\r\n", family,
+             family == 4 ? addr_text(source, ip) : from, to, (unsigned)source->port, own_port);
     CHECK(span_eq(line, span_of(again)));
     CHECK(addr_parse(&reread, span_of(to)) && (family == 6 || reread.family == 4));
     CHECK(addr_parse(&reread, span_of(from)) && (family == 6 || reread.family == 4));
@@ -68,7 +71,7 @@ static void check_line(struct span line, const struct addr *source)
     CHECK(same(&reread, source));
 }
 
-/* A byte that could follow must exist; only a line that is about to get too long may be at its end. */
+/* A byte that could follow must exist, unless the line has reached its longest length. */
 static void check_goes_on(struct span in)
 {
     char *more = malloc(in.n + 1);
@@ -128,8 +131,11 @@ int LLVMFuzzerInitialize(int *argc, char ***argv)
     put_seed(dir, "tcp6", SPAN("PROXY TCP6 2001:db8::1 1:2:3:4:5:6:7:8 56324 443\r\n"));
     put_seed(dir, "tcp6-dotted", SPAN("PROXY TCP6 ::ffff:192.0.2.1 1:2:3:4:5:6:1.2.3.4 1 2\r\n"));
     put_seed(dir, "unknown", SPAN("PROXY UNKNOWN ::1 ::1 1 2\r\n"));
-    put_seed(dir, "inet", SPAN(SIGNATURE "\x21\x11\x00\x0c\xc0\x00\x02\x01\xc6\x33\x64\x07\xdc\x04\x01\xbb"));
-    put_seed(dir, "inet6", SPAN(SIGNATURE "\x21\x21\x00\x28" "0123456789abcdefghijklmnopqrstuv\x00\x01\x01\xbb\x04\x00\x01?"));
+    put_seed(dir, "inet",
+             SPAN(SIGNATURE "\x21\x11\x00\x0c\xc0\x00\x02\x01\xc6\x33\x64\x07\xdc\x04\x01\xbb"));
+    put_seed(dir, "inet6",
+             SPAN(SIGNATURE "\x21\x21\x00\x28"
+                            "0123456789abcdefghijklmnopqrstuv\x00\x01\x01\xbb\x04\x00\x01?"));
     put_seed(dir, "local", SPAN(SIGNATURE "\x20\x00\x00\x00"));
     return 0;
 }

@@ -1,10 +1,13 @@
-/* kqueue played by two epoll descriptors a queue: one for the read filters, one for the write filters, so that an edge of one
- * direction never reports the other. It knows sockets and pipes only, and one thread at a time.
- * The interface is tests/kqueue/sys/event.h; the only caller is net/poller_kqueue.c.
+/* kqueue played by two epoll descriptors a queue: one for the read filters, one for the write
+ * filters, so that an edge of one direction never reports the other. It knows sockets and pipes
+ * only, and one thread at a time. The interface is tests/kqueue/sys/event.h; the only caller is
+ * net/poller_kqueue.c.
  *
- * What Linux does by itself as kqueue does: a closed descriptor is forgotten, EV_ADD of a filter that is there replaces it and reports
- * its state anew, an edge is reported once. Where it differs: reading SO_ERROR would take the error away from the program under test,
- * so fflags only says that there is one; and a descriptor that another process shares is forgotten when the last of them closes it. */
+ * What Linux does by itself as kqueue does: a closed descriptor is forgotten, EV_ADD of a filter
+ * that is there replaces it and reports its state anew, an edge is reported once. Where it differs:
+ * reading SO_ERROR would take the error away from the program under test, so fflags only says that
+ * there is one; and a descriptor that another process shares is forgotten when the last of them
+ * closes it. */
 #include "sys/event.h"
 
 #include <errno.h>
@@ -23,7 +26,8 @@
 #define BATCH 256
 
 /* 1. epoll[0] is what kqueue() returned; epoll[1] is ours.
- * 2. udata[dir][fd] is what the last EV_ADD named; it has n entries each. Entries of closed descriptors are stale and never looked at. */
+ * 2. udata[dir][fd] is what the last EV_ADD named; it has n entries each. Entries of closed
+ * descriptors are stale and never looked at. */
 struct queue {
     int epoll[2];
     void **udata[2];
@@ -115,7 +119,8 @@ static int add(struct queue *q, int dir, const struct kevent *c)
         return err;
     if (c->flags & EV_CLEAR)
         e.events |= EPOLLET;
-    if (epoll_ctl(q->epoll[dir], EPOLL_CTL_MOD, fd, &e) && (errno != ENOENT || epoll_ctl(q->epoll[dir], EPOLL_CTL_ADD, fd, &e)))
+    if (epoll_ctl(q->epoll[dir], EPOLL_CTL_MOD, fd, &e) &&
+        (errno != ENOENT || epoll_ctl(q->epoll[dir], EPOLL_CTL_ADD, fd, &e)))
         return errno;
     q->udata[dir][fd] = c->udata;
     return 0;
@@ -129,7 +134,9 @@ static int change(struct queue *q, const struct kevent *c)
     if (c->ident > 1 << 24)
         return EBADF;
     if (c->flags == EV_DELETE)
-        return epoll_ctl(q->epoll[c->filter == EVFILT_WRITE], EPOLL_CTL_DEL, (int)c->ident, NULL) ? errno : 0;
+        return epoll_ctl(q->epoll[c->filter == EVFILT_WRITE], EPOLL_CTL_DEL, (int)c->ident, NULL)
+            ? errno
+            : 0;
     if ((c->flags & ~EV_CLEAR) != EV_ADD)
         return EINVAL;
     return add(q, c->filter == EVFILT_WRITE, c);
@@ -184,7 +191,8 @@ static int collect(const struct queue *q, struct kevent *events, int max)
     return stored;
 }
 
-static int wait_for(const struct queue *q, struct kevent *events, int max, const struct timespec *timeout)
+static int wait_for(const struct queue *q, struct kevent *events, int max,
+                    const struct timespec *timeout)
 {
     struct pollfd fds[2] = { { q->epoll[0], POLLIN, 0 }, { q->epoll[1], POLLIN, 0 } };
     int ready, n;
@@ -198,7 +206,8 @@ static int wait_for(const struct queue *q, struct kevent *events, int max, const
     return n;
 }
 
-int kevent(int kq, const struct kevent *changes, int n_changes, struct kevent *events, int max, const struct timespec *timeout)
+int kevent(int kq, const struct kevent *changes, int n_changes, struct kevent *events, int max,
+           const struct timespec *timeout)
 {
     struct queue *q = queue_of(kq);
     int errors = 0;

@@ -1,6 +1,6 @@
-/* Tests of the kqueue that the tests play: what net/poller_kqueue.c relies on, as kevent(2) of FreeBSD tells it.
- * Knows nothing of the poller. It passes on a real kqueue as well, but for the numbers in data.
- * The thing tested is tests/kqueue/kqueue.c. */
+/* Tests of the kqueue that the tests play: what net/poller_kqueue.c relies on, as kevent(2) of
+ * FreeBSD tells it. Knows nothing of the poller. It passes on a real kqueue as well, but for the
+ * numbers in data. The thing tested is tests/kqueue/kqueue.c. */
 #include <errno.h>
 #include <setjmp.h>
 #include <stdarg.h>

@@ -1,8 +1,11 @@
-// The official client of the API against a running proxy in front of the sample upstream; test_sdk.py starts both.
+// The official client of the API against a running proxy in front of the sample upstream;
+// test_sdk.py starts both.
 // What to answer is asked for in the X-Sample field, which the proxy hands on like any other.
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import OpenAI, { APIError, APIConnectionError, AuthenticationError, InternalServerError, RateLimitError } from "openai";
+import OpenAI, {
+  APIError, APIConnectionError, AuthenticationError, InternalServerError, RateLimitError,
+} from "openai";
 
 const baseURL = process.env.OCP_URL;
 const client = new OpenAI({ baseURL, apiKey: process.env.OCP_KEY, maxRetries: 0, timeout: 8000 });
@@ -27,7 +30,8 @@ async function streamed(sample, from = client) {
 }
 
 test("a plain completion", async () => {
-  const { data, response, request_id } = await client.chat.completions.create(question).withResponse();
+  const asked = client.chat.completions.create(question);
+  const { data, response, request_id } = await asked.withResponse();
   assert.equal(data.object, "chat.completion");
   assert.match(data.choices[0].message.content, /^Hello! This is the sample upstream/);
   assert.equal(data.choices[0].finish_reason, "stop");
@@ -44,21 +48,25 @@ test("a streamed completion", async () => {
 });
 
 test("a streamed completion with its usage", async () => {
-  const stream = await client.chat.completions.create({ ...question, stream: true, stream_options: { include_usage: true } });
+  const stream = await client.chat.completions.create(
+    { ...question, stream: true, stream_options: { include_usage: true } });
   let usage;
   for await (const chunk of stream) usage = chunk.usage ?? usage;
   assert.equal(usage.total_tokens, 45);
 });
 
 test("many at once", async () => {
-  const all = await Promise.all(Array.from({ length: 50 }, (_, i) => (i % 2 ? streamed("events=10&pause=5") : client.chat.completions.create(question))));
+  const one = (_, i) =>
+    i % 2 ? streamed("events=10&pause=5") : client.chat.completions.create(question);
+  const all = await Promise.all(Array.from({ length: 50 }, one));
   assert.ok(all.every((one) => one.finish === "stop" || one.choices[0].finish_reason === "stop"));
 });
 
 test("a large question", async () => {
   const content = "ü€😀\\\"\n".repeat(100_000);
-  const { length } = await client.chat.completions.create({ ...question, messages: [{ role: "user", content }] }, asking("echo=1"));
-  assert.equal(length, Buffer.byteLength(JSON.stringify({ ...question, messages: [{ role: "user", content }] })));
+  const body = { ...question, messages: [{ role: "user", content }] };
+  const { length } = await client.chat.completions.create(body, asking("echo=1"));
+  assert.equal(length, Buffer.byteLength(JSON.stringify(body)));
 });
 
 test("an unknown key is refused", async () => {
@@ -83,7 +91,9 @@ test("429 comes with its hints", async () => {
 });
 
 test("a stream that is cut raises an error with its code", async () => {
-  for (const sample of ["events=9&pause=5&cut=4", "events=9&pause=5&cut=4&rst=1", "events=9&cut=4&framing=close"])
+  const samples =
+    ["events=9&pause=5&cut=4", "events=9&pause=5&cut=4&rst=1", "events=9&cut=4&framing=close"];
+  for (const sample of samples)
     await assert.rejects(streamed(sample), (e) => {
       assert.ok(e instanceof APIError, `${sample}: ${e}`);
       assert.equal(e.code, "upstream_error", sample);
@@ -93,12 +103,15 @@ test("a stream that is cut raises an error with its code", async () => {
 });
 
 test("a stream that is cut within an event raises an error", async () => {
-  // Half an event is on its way when the upstream is lost, and the client fails on its JSON before it comes to the error behind it.
+  // Half an event is on its way when the upstream is lost, and the client fails on its JSON before
+  // it comes to the error behind it.
   await assert.rejects(streamed("events=9&pause=5&cut=4&midchunk=1"), (e) => e.seen.chunks === 5);
 });
 
 test("a clean end without finish_reason raises an error with its code", async () => {
-  for (const sample of ["events=4&noend=1", "events=4&noend=1&framing=close", "events=4&noend=1&newlines=crlf"])
+  const samples =
+    ["events=4&noend=1", "events=4&noend=1&framing=close", "events=4&noend=1&newlines=crlf"];
+  for (const sample of samples)
     await assert.rejects(streamed(sample), (e) => {
       assert.ok(e instanceof APIError, `${sample}: ${e}`);
       assert.equal(e.code, "upstream_error", sample);
@@ -114,7 +127,10 @@ test("a plain answer that is cut raises an error", async () => {
 
 test("an upstream that fails is asked once only", async () => {
   let asked = 0;
-  const retrying = new OpenAI({ baseURL, apiKey: process.env.OCP_KEY, maxRetries: 2, fetch: (...args) => (asked++, fetch(...args)) });
+  const retrying = new OpenAI({
+    baseURL, apiKey: process.env.OCP_KEY, maxRetries: 2,
+    fetch: (...args) => (asked++, fetch(...args)),
+  });
   await assert.rejects(retrying.chat.completions.create(question, asking("garbage=1")), (e) => {
     assert.ok(e instanceof InternalServerError && !(e instanceof APIConnectionError));
     assert.equal(e.status, 502);
@@ -125,7 +141,8 @@ test("an upstream that fails is asked once only", async () => {
 });
 
 test("leaving a stream early harms nobody", async () => {
-  const stream = await client.chat.completions.create({ ...question, stream: true }, asking("events=1000&pause=10"));
+  const body = { ...question, stream: true };
+  const stream = await client.chat.completions.create(body, asking("events=1000&pause=10"));
   for await (const _ of stream) break;
   assert.equal((await client.chat.completions.create(question)).object, "chat.completion");
 });

@@ -1,6 +1,7 @@
 """Runs sdk.test.mjs, the official client of the API, against the binary and the sample upstream.
 
-The client is taken from node_modules beside this file, else installed once into build/sdk; without node or a registry the test is skipped.
+The client is taken from node_modules beside this file, else installed once into build/sdk; without
+node or a registry the test is skipped.
 """
 import pathlib
 import shutil
@@ -22,7 +23,8 @@ def installed():
         return HERE
     folder = procs.ROOT / "build" / "sdk"
     folder.mkdir(parents=True, exist_ok=True)
-    same_lock = (folder / FILES[1]).exists() and (folder / FILES[1]).read_bytes() == (HERE / FILES[1]).read_bytes()
+    lock = folder / FILES[1]
+    same_lock = lock.exists() and lock.read_bytes() == (HERE / FILES[1]).read_bytes()
     for name in FILES:
         shutil.copy(HERE / name, folder / name)
     if same_lock and (folder / "node_modules" / "openai").is_dir():
@@ -30,7 +32,8 @@ def installed():
     if not shutil.which("npm"):
         pytest.skip("there is no npm here")
     try:
-        done = subprocess.run(["npm", "ci", "--no-audit", "--no-fund"], cwd=folder, timeout=60, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+        done = subprocess.run(["npm", "ci", "--no-audit", "--no-fund"], cwd=folder, timeout=60,
+                              stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
                               text=True)
     except subprocess.TimeoutExpired:
         pytest.skip("npm ci took longer than a minute")
@@ -43,6 +46,7 @@ def test_the_official_client(proxy, upstream):
     folder = installed()
     p = proxy(upstream, api_keys={"front-key": "real-key"})
     env = procs.clean_env(OCP_URL=f"http://127.0.0.1:{p.port}/v1", OCP_KEY="front-key")
-    run = subprocess.run(["node", "--test", "sdk.test.mjs"], cwd=folder, env=env, timeout=60, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+    run = subprocess.run(["node", "--test", "sdk.test.mjs"], cwd=folder, env=env, timeout=60,
+                         stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
                          text=True)
     assert run.returncode == 0, run.stdout

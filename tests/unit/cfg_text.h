@@ -1,5 +1,4 @@
-/* Loads a configuration from a text, for the tests of cfg/, and keeps what was said about it.
- * Knows nothing of what is right or wrong in it. Used by tests/unit/test_cfg_*.c. */
+/* Loads a configuration from a text, for tests/unit/test_cfg_*.c, and keeps the messages. */
 #ifndef TESTS_CFG_TEXT_H
 #define TESTS_CFG_TEXT_H
 
@@ -10,8 +9,8 @@
 #include <string.h>
 
 struct loaded {
-    int rc;
-    struct conf *c;                     /* NULL unless rc is 0 */
+    int err;
+    struct conf *c; /* NULL unless err is 0 */
     char *errors;
 };
 
@@ -20,12 +19,13 @@ static inline struct loaded load_bytes(const char *bytes, size_t n)
 {
     struct loaded l = { 0 };
     size_t size = 0;
-    FILE *in = n ? fmemopen((void *)(size_t)bytes, n, "r") : fopen("/dev/null", "r");
     FILE *errors = open_memstream(&l.errors, &size);
-    if (!in || !errors)
+    struct files *files;
+
+    if (files_make(&files) || !errors)
         abort();
-    l.rc = conf_load_stream(&l.c, in, "test.ini", errors);
-    fclose(in);
+    l.err = conf_load_text(&l.c, (struct span){ bytes, n }, "test.ini", files, errors);
+    files_free(files);
     fclose(errors);
     return l;
 }
@@ -41,12 +41,13 @@ static inline void loaded_free(struct loaded *l)
     free(l->errors);
 }
 
-/* What conf_print says of c; freed by the caller. */
+/* The output of conf_print for c; freed by the caller. */
 static __attribute__((noinline, unused)) char *printed(const struct conf *c)
 {
     char *text = NULL;
     size_t size = 0;
     FILE *to = open_memstream(&text, &size);
+
     if (!to)
         abort();
     conf_print(c, to);
@@ -54,10 +55,11 @@ static __attribute__((noinline, unused)) char *printed(const struct conf *c)
     return text;
 }
 
-/* Drops the comments behind the values that conf_print wrote: where a value came from differs. */
+/* Drops the comments after the values that conf_print wrote: the sources of values differ. */
 static inline void drop_comments(char *text)
 {
     char *to = text;
+
     for (char *p = text; *p; p++) {
         if (strncmp(p, "    ; ", 6) == 0)
             p = strchr(p, '\n');
@@ -66,14 +68,24 @@ static inline void drop_comments(char *text)
     *to = '\0';
 }
 
-/* Nothing of the machine's own environment may decide a test. */
+/* The machine's environment must not decide a test. */
 static inline void clean_environment(void)
 {
-    static const char *const names[] = { "OPENAI_BASE_URL", "OPENAI_API_KEY", "https_proxy", "HTTPS_PROXY", "http_proxy",
-                                         "HTTP_PROXY",
-                                         "all_proxy", "ALL_PROXY", "no_proxy", "NO_PROXY" };
-    for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
+    static const char *const names[] = { "OPENAI_BASE_URL", "OPENAI_API_KEY", "https_proxy",
+                                         "HTTPS_PROXY",     "http_proxy",     "HTTP_PROXY",
+                                         "all_proxy",       "ALL_PROXY",      "no_proxy",
+                                         "NO_PROXY" };
+
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++)
         unsetenv(names[i]);
+}
+
+/* The same as a set-up of cmocka. */
+static inline int cfg_clean(void **state)
+{
+    (void)state;
+    clean_environment();
+    return 0;
 }
 
 #endif

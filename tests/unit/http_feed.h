@@ -1,6 +1,5 @@
-/* Heads for the parser, whole, byte by byte and at every split, each time flush against a guard page.
- * Knows no case and no expectation but that the verdict is always the same.
- * Who uses it is tests/unit/test_http_head.c and tests/unit/test_http_refusals.c. */
+/* Heads for the parser, whole, byte by byte and at every split, each time flush against a guard
+ * page. The verdict must always be the same. */
 #ifndef TESTS_UNIT_HTTP_FEED_H
 #define TESTS_UNIT_HTTP_FEED_H
 
@@ -24,7 +23,7 @@ typedef ssize_t parser(struct http_head *h, struct span in, size_t max, size_t s
 
 static struct http_head head;
 
-/* Parses a copy of the first n bytes that ends at a guard page. The spans in head are not valid afterwards. */
+/* Parses a copy of in that ends at a guard page. The spans in head are not valid afterwards. */
 static inline ssize_t parse_copy(parser *parse, struct span in, size_t max, size_t seen)
 {
     char *p = guard_end(in.p, in.n);
@@ -40,8 +39,10 @@ struct verdict {
     const struct http_fault *fault;
 };
 
-/* Gives in step bytes at a time after the first, and expects the verdict, at once or later. Returns how many bytes it took. */
-static inline size_t fed(parser *parse, struct span in, size_t first, size_t step, const struct verdict *v)
+/* Gives in step bytes at a time after the first, and expects the verdict, at once or later. Returns
+ * how many bytes it took. */
+static inline size_t fed(parser *parse, struct span in, size_t first, size_t step,
+                         const struct verdict *v)
 {
     size_t n = first < in.n ? first : in.n, seen = 0;
     ssize_t r;
@@ -58,8 +59,10 @@ static inline size_t fed(parser *parse, struct span in, size_t first, size_t ste
     return n;
 }
 
-/* The verdict about in, however it comes; *at is how many bytes it takes when they come one by one. */
-static inline ssize_t verdict_of(parser *parse, struct span in, size_t max, const struct http_fault **fault, size_t *at)
+/* The verdict about in, however it comes; *at is how many bytes it takes when they come one by one.
+ */
+static inline ssize_t verdict_of(parser *parse, struct span in, size_t max,
+                                 const struct http_fault **fault, size_t *at)
 {
     ssize_t r = parse_copy(parse, in, max, 0);
     struct verdict v;

@@ -1,5 +1,6 @@
-/* Sets of addresses: the texts they are made of, the edges of blocks, and random sets against a list that is gone through one by one. */
-#include "net/addrset.h"
+/* Sets of addresses: their texts, the edges of blocks, and random sets against a plain list. */
+#include "base/addrset.h"
+#include "tests/unit/short_memory.h"
 
 #include <errno.h>
 #include <setjmp.h>
@@ -48,7 +49,6 @@ static void test_what_a_text_stands_for(void **state)
         { "10.0.0.0/8", "10.255.255.255", "11.0.0.0" },
         { "10.0.0.0/8", "10.0.0.0", "9.255.255.255" },
         { "10.1.2.3/8", "10.0.0.0", "9.255.255.255" },
-        { "10.0.0.0/08", "10.9.9.9", "11.0.0.0" },
         { "128.0.0.0/1", "255.255.255.255", "127.255.255.255" },
         { "0.0.0.0/0", "255.255.255.255", "::" },
         { "0.0.0.0/0", "0.0.0.0", "::1" },
@@ -75,21 +75,49 @@ static void test_what_a_text_stands_for(void **state)
         { "10.0.0.1 10.0.0.3 10.0.0.2", "10.0.0.2", "10.0.0.4" },
         { "10.0.0.1 10.0.0.3", "10.0.0.3", "10.0.0.2" },
         { "2001:db8::1 10.0.0.1 ::2 10.0.0.1/32", "2001:db8::1", "10.0.0.2" },
+        { "2001:db8::5 2001:db8:0:1::6", "2001:db8:0:1::6", "2001:db8::7" },
+        { "2001:db8::/64 2001:db8:0:1::/64", "2001:db8:0:1::", "2001:db8:0:2::" },
     };
 
     (void)state;
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++)
-        if (!has(cases[i].texts, cases[i].in) || (cases[i].out && has(cases[i].texts, cases[i].out)))
+        if (!has(cases[i].texts, cases[i].in) ||
+            (cases[i].out && has(cases[i].texts, cases[i].out)))
             fail_msg("'%s' is to hold %s and not %s", cases[i].texts, cases[i].in, cases[i].out);
 }
 
 static void test_refused_texts(void **state)
 {
     static const char *const bad[] = {
-        "",         "localhost", "10.0.0",     "10.0.0.0/",   "10.0.0.0/33", "10.0.0.0/-1", "10.0.0.0/8/8", "10.0.0.0/8 ",           " 10.0.0.0",
-        "/8",       "::/129",    "::1/",       "[::1]",       "::1%lo",      "10.0.0.0/+8", "unix",         "unix:/run/x.sock",      "10.0.0.0/4294967304",
-        "::/x",     "1.2.3.4:5", "10.0.0.0\\8", "0x0a000001", "10/8",        "::ffff:1.2.3.4/129",
-        "00000000000000000000000000000000000000000000000000000000000000000000000000000000000000000001",
+        "",
+        "localhost",
+        "10.0.0",
+        "10.0.0.0/",
+        "10.0.0.0/33",
+        "10.0.0.0/08",
+        "10.0.0.0/00",
+        "fe80::1%eth0/64",
+        "10.0.0.0/-1",
+        "10.0.0.0/8/8",
+        "10.0.0.0/8 ",
+        " 10.0.0.0",
+        "/8",
+        "::/129",
+        "::1/",
+        "[::1]",
+        "::1%lo",
+        "10.0.0.0/+8",
+        "unix",
+        "unix:/run/x.sock",
+        "10.0.0.0/4294967304",
+        "::/x",
+        "1.2.3.4:5",
+        "10.0.0.0\\8",
+        "0x0a000001",
+        "10/8",
+        "::ffff:1.2.3.4/129",
+        ("00000000000000000000000000000000000000000000000000000000000000000000000000000000000000000"
+         "001"),
     };
     struct addrset *s;
 
@@ -100,6 +128,38 @@ static void test_refused_texts(void **state)
         snprintf(text, sizeof text, "%s", bad[i]);
         if (addrset_make(&s, list, 2) != -EINVAL || s)
             fail_msg("'%s' is taken", bad[i]);
+    }
+}
+
+static void test_one_block(void **state)
+{
+    static const struct {
+        const char *text;
+        int verdict;
+        const char *in, *out;
+    } cases[] = {
+        { "10.0.0.0/8", 0, "10.255.255.255", "11.0.0.0" },
+        { "10.0.0.0/8", 0, "::ffff:10.0.0.1", "::a00:1" },
+        { "10.1.2.3", 0, "10.1.2.3", "10.1.2.4" },
+        { "0.0.0.0/0", 0, "0.0.0.0", "::" },
+        { "fe80::/10", 0, "fe80::1%eth0", "fec0::" },
+        { "10.0.0.0/08", -ERANGE, NULL, "10.0.0.0" },
+        { "10.0.0.0/33", -ERANGE, NULL, "10.0.0.0" },
+        { "::/129", -ERANGE, NULL, "::" },
+        { "10.0.0.0/", -ERANGE, NULL, "10.0.0.0" },
+        { "10.0.0/8", -EINVAL, NULL, "10.0.0.0" },
+        { "fe80::1%eth0", -EINVAL, NULL, "fe80::1" },
+        { "unix:", -EINVAL, NULL, "unix:" },
+    };
+
+    (void)state;
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        struct addr in = addr_of(cases[i].in ? cases[i].in : "::"), out = addr_of(cases[i].out);
+        struct span text = span_of(cases[i].text);
+
+        assert_int_equal(addr_block_check(text), cases[i].verdict);
+        assert_false(addr_block_has(text, &out));
+        assert_int_equal(addr_block_has(text, &in), cases[i].in != NULL);
     }
 }
 
@@ -117,6 +177,19 @@ static void test_nothing_is_in_an_empty_set(void **state)
     }
     addrset_free(s);
     addrset_free(NULL);
+}
+
+static void test_no_set_without_memory(void **state)
+{
+    struct addrset *s = (struct addrset *)state;
+    char *texts[] = { (char *)"10.0.0.1" };
+    int err;
+
+    memory_short(0, 1);
+    err = addrset_make(&s, texts, 1);
+    assert_true(memory_plenty());
+    assert_int_equal(err, -ENOMEM);
+    assert_null(s);
 }
 
 /* The reference: a list of prefixes, compared bit by bit. */
@@ -166,7 +239,7 @@ static bool in_list(const struct prefix *list, unsigned n, const struct addr *a)
     return false;
 }
 
-/* Makes a random list of n, long prefixes more often than short ones, as texts and as a reference. */
+/* Makes a random list of n prefixes, as texts and as a reference; long ones are more frequent. */
 static void random_list(struct prefix *list, char **texts, unsigned n)
 {
     char text[ADDR_TEXT_MAX];
@@ -215,7 +288,7 @@ static void test_random_sets(void **state)
 static void test_a_hundred_thousand_entries(void **state)
 {
     enum { MANY = 100000 };
-    char (*lines)[40] = malloc(MANY * sizeof *lines), **texts = calloc(MANY, sizeof *texts);
+    char(*lines)[40] = malloc(MANY * sizeof *lines), **texts = calloc(MANY, sizeof *texts);
     struct addrset *s;
 
     (void)state;
@@ -223,7 +296,8 @@ static void test_a_hundred_thousand_entries(void **state)
         unsigned at = (i * 7919u) % MANY * 2;
 
         texts[i] = lines[i];
-        snprintf(lines[i], sizeof lines[i], i % 2 ? "10.%u.%u.%u" : "2001:db8::%u:%u:%u", at >> 16, at >> 8 & 0xff, at & 0xff);
+        snprintf(lines[i], sizeof lines[i], i % 2 ? "10.%u.%u.%u" : "2001:db8::%u:%u:%u", at >> 16,
+                 at >> 8 & 0xff, at & 0xff);
     }
     assert_int_equal(addrset_make(&s, texts, MANY), 0);
     for (unsigned i = 0; i < MANY; i++) {
@@ -243,7 +317,9 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_what_a_text_stands_for),
         cmocka_unit_test(test_refused_texts),
+        cmocka_unit_test(test_one_block),
         cmocka_unit_test(test_nothing_is_in_an_empty_set),
+        cmocka_unit_test(test_no_set_without_memory),
         cmocka_unit_test(test_random_sets),
         cmocka_unit_test(test_a_hundred_thousand_entries),
     };

@@ -1,5 +1,5 @@
-/* Tests of base_url and proxy, of the path that requests go to, and of the proxies that the environment names.
- * no_proxy is tested entry by entry against what curl does with it. */
+/* base_url and proxy, the path of requests, and the proxies that the environment names. no_proxy is
+ * tested entry by entry against curl's behaviour. */
 #include "tests/unit/cfg_text.h"
 
 #include "cfg/url.h"
@@ -15,7 +15,7 @@ static const struct good {
     const char *scheme, *host;
     int port;
     const char *path, *user, *password;
-    const char *masked;                 /* NULL: as text */
+    const char *masked; /* NULL: as text */
 } good[] = {
     { URL_BASE, "https://api.openai.com", "https", "api.openai.com", 443, "", NULL, NULL, NULL },
     { URL_BASE, "http://h", "http", "h", 80, "", NULL, NULL, NULL },
@@ -24,17 +24,26 @@ static const struct good {
     { URL_BASE, "https://[::1]:1/x", "https", "::1", 1, "/x", NULL, NULL, NULL },
     { URL_BASE, "https://[2001:DB8::1]", "https", "2001:db8::1", 443, "", NULL, NULL, NULL },
     { URL_BASE, "http://127.0.0.1:65535", "http", "127.0.0.1", 65535, "", NULL, NULL, NULL },
-    { URL_BASE, "http://my_service.internal.", "http", "my_service.internal.", 80, "", NULL, NULL, NULL },
+    { URL_BASE, "http://my_service.internal.", "http", "my_service.internal.", 80, "", NULL, NULL,
+      NULL },
     { URL_BASE, "http://h/a@b:c", "http", "h", 80, "/a@b:c", NULL, NULL, NULL },
     { URL_PROXY, "http://proxy", "http", "proxy", 80, "", NULL, NULL, NULL },
     { URL_PROXY, "http://proxy:3128/", "http", "proxy", 3128, "", NULL, NULL, NULL },
     { URL_PROXY, "https://u:p@proxy", "https", "proxy", 443, "", "u", "p", "https://***@proxy" },
     { URL_PROXY, "socks5://u@[::1]", "socks5", "::1", 1080, "", "u", "", "socks5://***@[::1]" },
-    { URL_PROXY, "SOCKS5H://a%40b:p%3A%2f%20x:y@h:9", "socks5h", "h", 9, "", "a@b", "p:/ x:y", "SOCKS5H://***@h:9" },
+    { URL_PROXY, "SOCKS5H://a%40b:p%3A%2f%20x:y@h:9", "socks5h", "h", 9, "", "a@b", "p:/ x:y",
+      "SOCKS5H://***@h:9" },
     { URL_PROXY, "http://u:p@x@h", "http", "h", 80, "", "u", "p@x", "http://***@h" },
+    { URL_PROXY, "socks4://u@h", "socks4", "h", 1080, "", "u", "", "socks4://***@h" },
+    { URL_PROXY, "Socks4a://h:9", "socks4a", "h", 9, "", NULL, NULL, NULL },
+    { URL_PROXY, "socks://h", "socks", "h", 1080, "", NULL, NULL, NULL },
+    { URL_PROXY_ENV, "socks4a://h", "socks4a", "h", 1080, "", NULL, NULL, "socks4a://h:1080" },
+    { URL_BASE, "https://h//api///v3//", "https", "h", 443, "/api/v3", NULL, NULL, NULL },
+    { URL_BASE, "https://h//", "https", "h", 443, "", NULL, NULL, NULL },
     { URL_PROXY_ENV, "proxy:3128", "http", "proxy", 3128, "", NULL, NULL, "http://proxy:3128" },
     { URL_PROXY_ENV, "u:p@proxy", "http", "proxy", 1080, "", "u", "p", "http://***@proxy:1080" },
-    { URL_PROXY_ENV, "http://[::1]/some/path", "http", "::1", 1080, "", NULL, NULL, "http://[::1]:1080" },
+    { URL_PROXY_ENV, "http://[::1]/some/path", "http", "::1", 1080, "", NULL, NULL,
+      "http://[::1]:1080" },
     { URL_PROXY_ENV, "https://proxy", "https", "proxy", 443, "", NULL, NULL, "https://proxy:443" },
 };
 
@@ -49,12 +58,13 @@ static void same(const char *a, const char *b)
 static void takes_urls_apart(void **state)
 {
     (void)state;
-    for (size_t i = 0; i < sizeof(good) / sizeof(good[0]); i++) {
+    for (size_t i = 0; i < sizeof good / sizeof *good; i++) {
         const struct good *g = &good[i];
         const char *why = NULL;
         struct conf_url u;
-        int rc = conf_url_parse(&u, span_of(g->text), g->kind, &why);
-        if (rc != 0)
+        int err = conf_url_parse(&u, span_of(g->text), g->kind, &why);
+
+        if (err != 0)
             fail_msg("%s: %s", g->text, why);
         same(u.scheme, g->scheme);
         same(u.host, g->host);
@@ -80,7 +90,10 @@ static const struct bad {
     { URL_BASE, "https://h h", "holds a blank" },
     { URL_BASE, "https://h\r\nx", "control character" },
     { URL_BASE, "https://h\x7f", "control character" },
-    { URL_BASE, "https://b\xc3\xbc" "cher", "xn--" },
+    { URL_BASE,
+      "https://b\xc3\xbc"
+      "cher",
+      "xn--" },
     { URL_BASE, "https://h\\x", "backslash" },
     { URL_BASE, "https://", "has no host" },
     { URL_BASE, "https:///x", "has no host" },
@@ -106,26 +119,29 @@ static const struct bad {
     { URL_BASE, "https://a,b", "letters, digits" },
     { URL_BASE, "https://1.2.3.400", "looks like an IPv4 address" },
     { URL_BASE, "https://127.1", "looks like an IPv4 address" },
-    { URL_PROXY, "proxy:3128", "must start with http://, https://, socks5:// or socks5h://" },
-    { URL_PROXY, "socks4://h", "must start with" },
+    { URL_PROXY, "proxy:3128",
+      "must start with http://, https://, socks5://, socks5h://, socks4:// or socks4a://" },
+    { URL_PROXY, "socks6://h", "must start with" },
+    { URL_BASE, "socks4://h", "must start with http:// or https://" },
     { URL_PROXY, "http://h/x", "has a path" },
     { URL_PROXY, "http://u:%zz@h", "two hex digits" },
     { URL_PROXY, "http://u:%4@h", "two hex digits" },
     { URL_PROXY, "http://u:%@h", "two hex digits" },
     { URL_PROXY, "http://u%0d:p@h", "control character" },
     { URL_PROXY, "http://u:%00@h", "control character" },
-    { URL_PROXY_ENV, "socks4a://h", "must start with" },
+    { URL_PROXY_ENV, "quic://h", "must start with" },
 };
 
 static void refuses_urls(void **state)
 {
     (void)state;
-    for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
+    for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
         const char *why = NULL;
         struct conf_url u;
-        int rc = conf_url_parse(&u, span_of(bad[i].text), bad[i].kind, &why);
-        if (rc != -EINVAL || !strstr(why, bad[i].why))
-            fail_msg("%s: %d, %s", bad[i].text, rc, why ? why : "(nothing)");
+        int err = conf_url_parse(&u, span_of(bad[i].text), bad[i].kind, &why);
+
+        if (err != -EINVAL || !strstr(why, bad[i].why))
+            fail_msg("%s: %d, %s", bad[i].text, err, why ? why : "(nothing)");
         conf_url_free(&u);
     }
 }
@@ -173,23 +189,24 @@ static const struct noproxy {
     { "2001:db8::/33", "2001:db8:8000::1", false },
     { "2001:db8::/129", "2001:db8::", false },
     { "10.0.0.0/8", "::1", false },
-    { "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa", "::1",
-      false },
+    { "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"
+      "aaaaaaaaaaaaaaaaaaa",
+      "::1", false },
 };
 
 static void no_proxy_as_curl(void **state)
 {
     (void)state;
-    for (size_t i = 0; i < sizeof(noproxy) / sizeof(noproxy[0]); i++)
+    for (size_t i = 0; i < sizeof noproxy / sizeof *noproxy; i++)
         if (conf_no_proxy(noproxy[i].list, noproxy[i].host) != noproxy[i].covered)
             fail_msg("no_proxy '%s' and host '%s'", noproxy[i].list, noproxy[i].host);
     assert_false(conf_no_proxy(NULL, "a"));
 }
 
 static const struct environment {
-    const char *set[3];                 /* NAME=value */
+    const char *set[3]; /* NAME=value */
     const char *base;
-    const char *host;                   /* of the proxy; NULL: direct */
+    const char *host; /* of the proxy; NULL: direct */
 } environments[] = {
     { { NULL }, "https://a", NULL },
     { { "https_proxy=http://low:1", "HTTPS_PROXY=http://up:1" }, "https://a", "low" },
@@ -211,31 +228,37 @@ static const struct environment {
 
 static void proxy_from_environment(void **state)
 {
+    struct loaded l;
+
     (void)state;
-    for (size_t i = 0; i < sizeof(environments) / sizeof(environments[0]); i++) {
+    for (size_t i = 0; i < sizeof environments / sizeof *environments; i++) {
         const struct environment *e = &environments[i];
         char text[200], name[100];
+
         clean_environment();
         for (int j = 0; j < 3 && e->set[j]; j++) {
             size_t n = strcspn(e->set[j], "=");
-            snprintf(name, sizeof(name), "%.*s", (int)n, e->set[j]);
+
+            snprintf(name, sizeof name, "%.*s", (int)n, e->set[j]);
             setenv(name, e->set[j] + n + 1, 1);
         }
-        snprintf(text, sizeof(text), "[upstream]\nbase_url = %s\n", e->base);
-        struct loaded l = load_text(text);
-        assert_string_equal(l.errors, "");
-        same(l.c->upstream.proxy.host, e->host);
-        loaded_free(&l);
-        snprintf(text, sizeof(text), "[upstream]\nbase_url = %s\nproxy = none\n", e->base);
+        snprintf(text, sizeof text, "[upstream]\nbase_url = %s\n", e->base);
         l = load_text(text);
-        same(l.c->upstream.proxy.host, NULL);
+        assert_string_equal(l.errors, "");
+        same(l.c->upstreams[0].proxy.host, e->host);
+        loaded_free(&l);
+        snprintf(text, sizeof text, "[upstream]\nbase_url = %s\nproxy = none\n", e->base);
+        l = load_text(text);
+        same(l.c->upstreams[0].proxy.host, NULL);
         loaded_free(&l);
     }
     clean_environment();
-    setenv("https_proxy", "socks4://SECRET@h", 1);
-    struct loaded l = load_text("[server]\nworkers=1\n");
-    assert_int_equal(l.rc, -EINVAL);
-    assert_non_null(strstr(l.errors, "test.ini: [upstream] proxy: the URL in the environment's https_proxy must start with"));
+    setenv("https_proxy", "quic://SECRET@h", 1);
+    l = load_text("[server]\nworkers=1\n");
+    assert_int_equal(l.err, -EINVAL);
+    assert_non_null(strstr(
+        l.errors,
+        "test.ini: [upstream] proxy: the URL in the environment's https_proxy must start with"));
     assert_null(strstr(l.errors, "SECRET"));
     loaded_free(&l);
     clean_environment();
@@ -243,7 +266,6 @@ static void proxy_from_environment(void **state)
 
 static void joins_the_target(void **state)
 {
-    (void)state;
     static const char *const rows[][3] = {
         { "https://h", "/v1/chat/completions", "/v1/chat/completions" },
         { "https://h/", "/v1/chat/completions", "/v1/chat/completions" },
@@ -258,12 +280,17 @@ static void joins_the_target(void **state)
         { "https://h/v1", "/v1?a=b", "/v1?a=b" },
         { "https://h/x", "/?a=b", "/x/?a=b" },
     };
-    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+
+    (void)state;
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
         char text[200];
-        snprintf(text, sizeof(text), "[upstream]\nbase_url = %s\nproxy_url_path = %s\n", rows[i][0], rows[i][1]);
-        struct loaded l = load_text(text);
-        assert_int_equal(l.rc, 0);
-        assert_string_equal(l.c->upstream.target, rows[i][2]);
+        struct loaded l;
+
+        snprintf(text, sizeof text, "[upstream]\nbase_url = %s\nproxy_url_path = %s\n", rows[i][0],
+                 rows[i][1]);
+        l = load_text(text);
+        assert_int_equal(l.err, 0);
+        assert_string_equal(l.c->upstreams[0].target, rows[i][2]);
         loaded_free(&l);
     }
 }
@@ -271,9 +298,11 @@ static void joins_the_target(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(takes_urls_apart), cmocka_unit_test(refuses_urls), cmocka_unit_test(no_proxy_as_curl),
-        cmocka_unit_test(proxy_from_environment), cmocka_unit_test(joins_the_target),
+        cmocka_unit_test(takes_urls_apart), cmocka_unit_test(refuses_urls),
+        cmocka_unit_test(no_proxy_as_curl), cmocka_unit_test(proxy_from_environment),
+        cmocka_unit_test(joins_the_target),
     };
+
     clean_environment();
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

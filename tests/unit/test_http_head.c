@@ -1,8 +1,10 @@
 /* What a request or response head that is taken means.
  * How the bytes are fed is in tests/unit/http_feed.h. */
+#include "http/emit.h"
 #include "tests/unit/http_feed.h"
 
-/* What heads mean: path, query, length (-1: none, -2: chunked), and whether the connection stays. */
+/* What heads mean: path, query, length (-1: none, -2: chunked), and whether the connection stays.
+ */
 static const struct taken {
     const char *text, *path, *query;
     int64_t length;
@@ -29,6 +31,12 @@ static const struct taken {
     { GET H "Connection: closed\r\n\r\n", "/", NULL, -1, true, false },
     { GET "Host:\r\n\r\n", "/", NULL, -1, true, false },
     { GET "Host: [::1]:8000\r\n\r\n", "/", NULL, -1, true, false },
+    { GET "Host: [::1]\r\n\r\n", "/", NULL, -1, true, false },
+    { GET "Host: [fe80::1%25eth0]:1\r\n\r\n", "/", NULL, -1, true, false },
+    { GET "Host: a:\r\n\r\n", "/", NULL, -1, true, false },
+    { GET "Host: a:65535\r\n\r\n", "/", NULL, -1, true, false },
+    { GET "Host: a:0080\r\n\r\n", "/", NULL, -1, true, false },
+    { GET "Host: a_b.c%41\r\n\r\n", "/", NULL, -1, true, false },
     { POST "Content-Length: 0\r\n\r\n", "/", NULL, 0, true, false },
     { POST "Content-Length:\t 42 \t\r\n\r\n", "/", NULL, 42, true, false },
     { POST "Content-Length:007\r\n\r\n", "/", NULL, 7, true, false },
@@ -60,8 +68,10 @@ static void requests_are_understood(void **state)
         if (verdict_of(http_request_parse, in, MAX, &fault, &at) != (ssize_t)in.n || at != in.n)
             fail_msg("%s: %s", c->text, fault ? fault->why : "no verdict");
         assert_int_equal(http_request_parse(&head, in, MAX, 0), in.n);
-        if (!says(head.path, c->path) || !says(head.query, c->query) || head.content_length != (c->length < 0 ? -1 : c->length) ||
-            head.chunked != (c->length == -2) || head.keep_alive != c->keep_alive || head.expect_continue != c->expect_continue)
+        if (!says(head.path, c->path) || !says(head.query, c->query) ||
+            head.content_length != (c->length < 0 ? -1 : c->length) ||
+            head.chunked != (c->length == -2) || head.keep_alive != c->keep_alive ||
+            head.expect_continue != c->expect_continue)
             fail_msg("%s: misunderstood", c->text);
     }
 }
@@ -99,16 +109,88 @@ static void responses_are_understood(void **state)
         if (verdict_of(http_response_parse, in, MAX, &fault, &at) != (ssize_t)in.n || at != in.n)
             fail_msg("%s: %s", in.p, fault ? fault->why : "no verdict");
         assert_int_equal(http_response_parse(&head, in, MAX, 0), in.n);
-        if (!span_eq(head.reason, span_of(good_responses[i].reason)) || head.status != good_responses[i].status ||
+        if (!span_eq(head.reason, span_of(good_responses[i].reason)) ||
+            head.status != good_responses[i].status ||
             head.content_length != (length < 0 ? -1 : length) || head.chunked != (length == -2) ||
-            head.keep_alive != good_responses[i].keep_alive || head.says_keep_alive != good_responses[i].says_so)
+            head.keep_alive != good_responses[i].keep_alive ||
+            head.says_keep_alive != good_responses[i].says_so || head.tolerated)
             fail_msg("%s: misunderstood", in.p);
     }
 }
 
+/* Responses that break the RFC, and the clean field lines that remain of them. */
+static const struct {
+    const char *text, *lines;
+    int64_t length;
+} tolerated[] = {
+    { "HTTP/1.1 200 OK\nA: b\nContent-Length: 2\n\n", "A: b\r\nContent-Length: 2\r\n", 2 },
+    { "HTTP/1.1 200\n\n", "", -1 },
+    { "HTTP/1.1 200 OK\r\nA: b\nC:  d \n\r\n", "A: b\r\nC: d\r\n", -1 },
+    { OK "A: b\r\n\n", "A: b\r\n", -1 },
+    { "HTTP/1.1 200 OK\n\r\n", "", -1 },
+    { OK "A:\n\n", "A: \r\n", -1 },
+    { OK "Content-Length: 5\r\nA: b\r\ncontent-length: 05\r\nC: d\r\n\r\n",
+      "Content-Length: 5\r\nA: b\r\nC: d\r\n", 5 },
+    { OK "Content-Length: 5\t, 005,5\r\nA: b\r\n\r\n", "Content-Length: 5\r\nA: b\r\n", 5 },
+    { OK "Content-Length: 0, 00\r\n\r\n", "Content-Length: 0\r\n", 0 },
+    { OK "Content-Length: 5\r\nContent-Length: 5, 5\r\n\r\n", "Content-Length: 5\r\n", 5 },
+    { OK "Content-Length: 5, 5\r\nContent-Length: 5\r\n\r\n", "Content-Length: 5\r\n", 5 },
+    { "HTTP/1.0 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n", "Transfer-Encoding: chunked\r\n",
+      -2 },
+    { "HTTP/1.0 200 OK\r\nConnection: keep-alive\r\nTransfer-Encoding: chunked\r\n\r\n",
+      "Connection: keep-alive\r\nTransfer-Encoding: chunked\r\n", -2 },
+    { OK "A: \x01 b\x1B[2J\x7F \r\nC: d\r\n\r\n", "A: \x01 b\x1B[2J\x7F \r\nC: d\r\n", -1 },
+    { OK "A: b\x01\n\n", "A: b\x01\r\n", -1 },
+    { "HTTP/1.1 200 O\x01\x7FK\r\n\r\n", "", -1 },
+    { OK "A \t: b\r\nTransfer-Encoding : chunked\r\n\r\n", "A: b\r\nTransfer-Encoding: chunked\r\n",
+      -2 },
+    { OK "Content-Length\t:5\r\n\r\n", "Content-Length: 5\r\n", 5 },
+};
+
+/* The fields of head as a proxy may send them on. */
+static const char *clean_lines(void)
+{
+    static char text[500];
+    struct out o;
+
+    out_init(&o, text, sizeof text - 1);
+    for (unsigned i = 0; i < head.n_fields; i++) {
+        if (head.fields[i].line.n > 0)
+            out_put(&o, head.fields[i].line);
+        else
+            http_put_field(&o, head.fields[i].name, head.fields[i].value);
+    }
+    text[o.n] = '\0';
+    return text;
+}
+
+static void responses_are_tolerated(void **state)
+{
+    const struct http_fault *fault;
+    size_t at;
+
+    (void)state;
+    for (size_t i = 0; i < COUNT(tolerated); i++) {
+        struct span in = span_of(tolerated[i].text);
+        int64_t length = tolerated[i].length;
+
+        if (verdict_of(http_response_parse, in, MAX, &fault, &at) != (ssize_t)in.n || at != in.n)
+            fail_msg("%s: %s", in.p, fault ? fault->why : "no verdict");
+        assert_int_equal(http_response_parse(&head, in, MAX, 0), in.n);
+        assert_string_equal(clean_lines(), tolerated[i].lines);
+        assert_int_equal(head.content_length, length < 0 ? -1 : length);
+        assert_int_equal(head.chunked, length == -2);
+        assert_true(head.tolerated && !head.keep_alive && !head.says_keep_alive);
+        assert_true(http_request_parse(&head, in, MAX, 0) == -EBADMSG && !head.tolerated);
+    }
+    assert_int_equal(http_response_parse(&head, SPAN(OK "\r\n"), MAX, 0), sizeof OK + 1);
+    assert_false(head.tolerated);
+}
+
 static void spans_point_at_what_was_sent(void **state)
 {
-    static const char text[] = "\r\nPUT /x?y HTTP/1.1\r\nHost: a:1\r\nX-Odd_Name:  b c \t\r\nEmpty:\r\n\r\nbody";
+    static const char text[] =
+        "\r\nPUT /x?y HTTP/1.1\r\nHost: a:1\r\nX-Odd_Name:  b c \t\r\nEmpty:\r\n\r\nbody";
     struct span in = SPAN(text);
 
     (void)state;
@@ -125,139 +207,27 @@ static void spans_point_at_what_was_sent(void **state)
     assert_ptr_equal(head.fields[0].line.p + head.fields[0].line.n, head.fields[1].line.p);
 }
 
-static const struct {
-    const char *name;
-    enum http_name id;
-    bool hop;
-} names[] = {
-    { "Access-Control-Allow-Origin", HTTP_ACCESS_CONTROL_ALLOW_ORIGIN, false },
-    { "Access-Control-Request-Headers", HTTP_ACCESS_CONTROL_REQUEST_HEADERS, false },
-    { "Access-Control-Request-Method", HTTP_ACCESS_CONTROL_REQUEST_METHOD, false },
-    { "Access-Control-Max-Age", HTTP_ACCESS_CONTROL_OTHER, false },
-    { "Access-Control-Allow-Headers", HTTP_ACCESS_CONTROL_OTHER, false },
-    { "Access-Control-Allow-Methods", HTTP_ACCESS_CONTROL_OTHER, false },
-    { "Access-Control-Allow-Credentials", HTTP_ACCESS_CONTROL_OTHER, false },
-    { "Access-Control-X", HTTP_ACCESS_CONTROL_OTHER, false },
-    { "Authorization", HTTP_AUTHORIZATION, false },
-    { "Connection", HTTP_CONNECTION, true },
-    { "Content-Encoding", HTTP_CONTENT_ENCODING, false },
-    { "Content-Length", HTTP_CONTENT_LENGTH, false },
-    { "Content-Type", HTTP_CONTENT_TYPE, false },
-    { "Cookie", HTTP_COOKIE, false },
-    { "Date", HTTP_DATE, false },
-    { "Expect", HTTP_EXPECT, false },
-    { "Forwarded", HTTP_FORWARDED, false },
-    { "Host", HTTP_HOST, false },
-    { "Keep-Alive", HTTP_KEEP_ALIVE, true },
-    { "Origin", HTTP_ORIGIN, false },
-    { "Proxy-Authenticate", HTTP_PROXY_AUTHENTICATE, true },
-    { "Proxy-Authorization", HTTP_PROXY_AUTHORIZATION, true },
-    { "Proxy-Connection", HTTP_PROXY_CONNECTION, true },
-    { "TE", HTTP_TE, true },
-    { "Trailer", HTTP_TRAILER, true },
-    { "Transfer-Encoding", HTTP_TRANSFER_ENCODING, true },
-    { "Upgrade", HTTP_UPGRADE, true },
-    { "Vary", HTTP_VARY, false },
-    { "X-Forwarded-For", HTTP_X_FORWARDED_FOR, false },
-    { "X-Forwarded-Host", HTTP_X_FORWARDED, false },
-    { "X-Forwarded-A", HTTP_X_FORWARDED, false },
-    { "X-Forwarded-Proto", HTTP_X_FORWARDED, false },
-    { "X-Real-IP", HTTP_X_REAL_IP, false },
-    { "X-Request-Id", HTTP_X_REQUEST_ID, false },
-};
-
-/* Neither longer nor shorter names, nor such with one other byte, may be taken for one of ours. */
-static bool is_one_of(struct span name)
+/* A head that comes byte by byte is parsed while its first line comes, and at the ends of lines
+ * that may end it: not for each of its bytes. An unfinished head that was parsed shows its
+ * fields. */
+static void slow_heads_are_left_alone(void **state)
 {
-    for (size_t i = 0; i < COUNT(names); i++)
-        if (span_eq_nocase(name, span_of(names[i].name)))
-            return true;
-    return name.n > 12 && (span_eq_nocase((struct span){ name.p, 12 }, SPAN("x-forwarded-")) ||
-                           (name.n > 15 && span_eq_nocase((struct span){ name.p, 15 }, SPAN("access-control-"))));
-}
+    static const char *const heads[] = { OK "A: b\r\nC: d\r\nE: f\r\n\r\n",
+                                         "HTTP/1.1 200 OK\nA: b\nC: d\nE: f\n\n",
+                                         GET H "A: b\r\nC: d\r\nE: f\r\n\r\n" };
 
-static enum http_name id_of(const char *name)
-{
-    char text[200];
-    int n = snprintf(text, sizeof text, OK "%s: chunked\r\n\r\n", name);
-
-    if (http_response_parse(&head, (struct span){ text, (size_t)n }, MAX, 0) != n)
-        return http_response_parse(&head, (struct span){ text, (size_t)n }, MAX, 0) == -EBADMSG ? HTTP_CONTENT_LENGTH : HTTP_OTHER;
-    return head.fields[0].id;
-}
-
-static void names_are_told_apart(void **state)
-{
     (void)state;
-    for (size_t i = 0; i < COUNT(names); i++) {
-        char name[64];
-        size_t n = strlen(names[i].name);
+    for (size_t i = 0; i < COUNT(heads); i++) {
+        parser *parse = heads[i][0] == 'G' ? http_request_parse : http_response_parse;
+        size_t n = strlen(heads[i]), first = (size_t)(strchr(heads[i], '\n') + 1 - heads[i]);
 
-        strcpy(name, names[i].name);
-        assert_int_equal(id_of(name), names[i].id);
-        if (names[i].id != HTTP_CONTENT_LENGTH)
-            assert_int_equal(head.fields[0].hop, names[i].hop);
-        for (size_t k = 0; k < n; k++)
-            name[k] = (char)(ascii_lower(name[k]) ^ (name[k] >= 'A' && k % 2 ? 0x20 : 0));
-        assert_int_equal(id_of(name), names[i].id);
-        for (size_t k = 0; k < n; k++) {
-            char was = name[k];
-
-            name[k] = was == 'z' ? 'q' : 'z';
-            if (!is_one_of(span_of(name)))
-                assert_int_equal(id_of(name), HTTP_OTHER);
-            name[k] = was;
+        for (size_t k = 1; k < n; k++) {
+            assert_int_equal(parse(&head, (struct span){ heads[i], k }, MAX, k - 1), -EAGAIN);
+            assert_true(k <= first + 1 || head.n_fields == 0);
         }
-        strcpy(name + n, "s");
-        if (!is_one_of(span_of(name)))
-            assert_int_equal(id_of(name), HTTP_OTHER);
-        name[n - 1] = '\0';
-        if (!is_one_of(span_of(name)))
-            assert_int_equal(id_of(name), HTTP_OTHER);
+        assert_int_equal(parse(&head, (struct span){ heads[i], n }, MAX, n - 1), n);
+        assert_int_equal(head.n_fields, i == 2 ? 4 : 3);
     }
-}
-
-static bool hop(const char *text, parser *parse, const char *name)
-{
-    assert_int_equal(parse(&head, span_of(text), MAX, 0), strlen(text));
-    for (unsigned i = 0; i < head.n_fields; i++)
-        if (span_eq_nocase(head.fields[i].name, span_of(name)))
-            return head.fields[i].hop;
-    fail_msg("no %s", name);
-    return false;
-}
-
-static void connection_names_fields(void **state)
-{
-    static const char secure[] = POST "Connection: authorization, Host, content-length, content-type, x-forwarded-for, x-real-ip, X-A, close\r\n"
-        "Authorization: a\r\nContent-Length: 1\r\nContent-Type: a\r\nX-Forwarded-For: a\r\nX-Real-IP: a\r\nx-a: b\r\nX-B: b\r\n\r\n";
-    static const char *const kept[] = { "Authorization", "Host", "Content-Length", "Content-Type", "X-Forwarded-For", "X-Real-IP", "X-B" };
-
-    (void)state;
-    for (size_t i = 0; i < COUNT(kept); i++)
-        assert_false(hop(secure, http_request_parse, kept[i]));
-    assert_true(hop(secure, http_request_parse, "X-A"));
-    assert_true(hop(secure, http_request_parse, "Connection"));
-    assert_false(head.keep_alive);
-    assert_true(hop(GET H "A: b\r\nConnection: x\r\nConnection: y, a\r\n\r\n", http_request_parse, "A"));
-    assert_false(hop(GET H "A: b\r\nConnection: ab, \"a\"\r\n\r\n", http_request_parse, "A"));
-    assert_true(hop(OK "Connection: date\r\nDate: b\r\n\r\n", http_response_parse, "Date"));
-    assert_false(hop(OK "Connection: keep-alive\r\nDate: b\r\n\r\n", http_response_parse, "Date"));
-}
-
-static void connection_names_are_bounded(void **state)
-{
-    char text[4000];
-    size_t n = (size_t)sprintf(text, "%s", GET H "Connection: ");
-
-    (void)state;
-    for (int i = 0; i < HTTP_FIELDS_MAX + 1; i++)
-        n += (size_t)sprintf(text + n, "%sn%d", i ? "," : "", i);
-    n += (size_t)sprintf(text + n, "\r\n\r\n");
-    assert_int_equal(http_request_parse(&head, (struct span){ text, n }, sizeof text, 0), -EBADMSG);
-    assert_int_equal(head.fault->status, 431);
-    assert_non_null(memcpy(strstr(text, ",n5,"), "   ,", 4));
-    assert_int_equal(http_request_parse(&head, (struct span){ text, n }, sizeof text, 0), n);
 }
 
 /* Nothing may hang on a caller that says nothing of what it has shown before, or too much. */
@@ -291,7 +261,8 @@ static void lists_are_walked(void **state)
 static void fields_are_found(void **state)
 {
     (void)state;
-    assert_true(http_request_parse(&head, SPAN(GET H "Cookie: a\r\nDate: x\r\ncookie: b\r\n\r\n"), MAX, 0) > 0);
+    assert_true(http_request_parse(&head, SPAN(GET H "Cookie: a\r\nDate: x\r\ncookie: b\r\n\r\n"),
+                                   MAX, 0) > 0);
     assert_true(says(http_find(&head, HTTP_COOKIE)->value, "a"));
     assert_int_equal(http_count(&head, HTTP_COOKIE), 2);
     assert_null(http_find(&head, HTTP_TE));
@@ -301,15 +272,10 @@ static void fields_are_found(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(requests_are_understood),
-        cmocka_unit_test(responses_are_understood),
-        cmocka_unit_test(spans_point_at_what_was_sent),
-        cmocka_unit_test(names_are_told_apart),
-        cmocka_unit_test(connection_names_fields),
-        cmocka_unit_test(connection_names_are_bounded),
-        cmocka_unit_test(seen_is_a_hint),
-        cmocka_unit_test(lists_are_walked),
-        cmocka_unit_test(fields_are_found),
+        cmocka_unit_test(requests_are_understood),   cmocka_unit_test(responses_are_understood),
+        cmocka_unit_test(responses_are_tolerated),   cmocka_unit_test(spans_point_at_what_was_sent),
+        cmocka_unit_test(slow_heads_are_left_alone), cmocka_unit_test(seen_is_a_hint),
+        cmocka_unit_test(lists_are_walked),          cmocka_unit_test(fields_are_found),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,4 +1,5 @@
-/* The scanning loops of http/scan.h: every byte at every place, in vectors and in portable C, flush against a guard page. */
+/* The scanning loops of http/scan.h: every byte at every place, in vectors and in portable C, flush
+ * against a guard page. */
 #include "http/scan.h"
 #include "tests/unit/guard.h"
 
@@ -12,8 +13,8 @@ static const struct loop {
     const char *(*vector)(const char *p, const char *end);
     const char *(*portable)(const char *p, const char *end);
     char filler;
-    const char *stops;                  /* visible bytes that may not stand there */
-    bool text;                          /* HTAB, space and bytes from 0x80 on may */
+    const char *stops; /* visible bytes that may not stand there */
+    bool text;         /* HTAB, space and bytes from 0x80 on may */
 } loops[] = {
     { http_name_end, http_name_end_portable, 'a', "\"(),/:;<=>?@[\\]{}", false },
     { http_name_end, http_name_end_portable, '_', "\"(),/:;<=>?@[\\]{}", false },
@@ -76,6 +77,6 @@ int main(void)
         cmocka_unit_test(nothing_is_read_of_nothing),
     };
 
-    print_message("vectors: %s\n", HTTP_VECTOR);
+    print_message("vectors: %s\n", VEC16);
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

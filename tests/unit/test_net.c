@@ -1,4 +1,4 @@
-/* The loop and what stands on it: time-outs in order, hand-over of readiness, retiring, queues, addresses, listeners, the race. */
+/* The loop, and queues, addresses, listeners and connecting on top of it. */
 #include "net/connect.h"
 #include "net/inbuf.h"
 #include "net/listen.h"
@@ -52,7 +52,8 @@ static void note_b_and_stop(struct timer *t)
 static void test_timers_expire_in_order(void **state)
 {
     struct timer_kind shorter = { .ms = 5 }, longer = { .ms = 30 }, never = { 0 };
-    struct timer a = { .fn = note_a }, again = { .fn = note_a }, b = { .fn = note_b_and_stop }, off = { .fn = note_a }, gone = { .fn = note_a };
+    struct timer a = { .fn = note_a }, again = { .fn = note_a }, b = { .fn = note_b_and_stop },
+                 off = { .fn = note_a }, gone = { .fn = note_a };
 
     (void)state;
     order[0] = 0;
@@ -66,6 +67,23 @@ static void test_timers_expire_in_order(void **state)
     assert_null(off.kind);
     assert_int_equal(reactor_run(loop), 0);
     assert_string_equal(order, "aab");
+    timer_kind_forget(loop, &shorter);
+    timer_kind_forget(loop, &longer);
+}
+
+/* The loop wakes up for the first of them, finds it disarmed, and must not forget the others. */
+static void test_a_disarmed_timer_holds_up_no_other(void **state)
+{
+    struct timer_kind shorter = { .ms = 5 }, longer = { .ms = 30 };
+    struct timer a = { .fn = note_a }, b = { .fn = note_b_and_stop };
+
+    (void)state;
+    order[0] = 0;
+    timer_arm(loop, &a, &shorter);
+    timer_arm(loop, &b, &longer);
+    timer_disarm(&a);
+    assert_int_equal(reactor_run(loop), 0);
+    assert_string_equal(order, "b");
     timer_kind_forget(loop, &shorter);
     timer_kind_forget(loop, &longer);
 }
@@ -166,7 +184,9 @@ static void test_outq_keeps_what_is_not_taken(void **state)
     make_pair(&e, &other);
     for (size_t i = 0; i < sizeof sent; i++)
         sent[i] = (char)(i * 31 + i / 256);
-    struct iovec iov[] = { { (char *)"abc", 3 }, { sent, 100000 }, { sent + 100000, sizeof sent - 100000 } };
+    struct iovec iov[] = { { (char *)"abc", 3 },
+                           { sent, 100000 },
+                           { sent + 100000, sizeof sent - 100000 } };
 
     assert_int_equal(outq_send(&q, &pool, &e.tcp.stream, iov, 3), 0);
     assert_true(q.bytes > 0);
@@ -212,7 +232,8 @@ static size_t receive(int fd, char *got, size_t have, size_t room)
     return n > 0 ? (size_t)n : 0;
 }
 
-/* A source that has more than the pipe and the destination take; something is put behind what is in the pipe; in the end all comes in order. */
+/* A source has more bytes than the pipe and the destination take, and more are queued after those
+ * in the pipe. All arrive in order. */
 static void test_outq_splice(void **state)
 {
     static char sent[400000], got[sizeof sent + 8];
@@ -309,36 +330,11 @@ static void test_inbuf(void **state)
     assert_null(b.p);
 }
 
-/* Addresses */
-
-static void test_addresses(void **state)
-{
-    static const char *const same[] = { "127.0.0.1", "2001:db8::1", "::1", "255.255.255.255" };
-    static const char *const bad[] = { "", "localhost", "1.2.3", "1.2.3.4.5", "::1%lo", "[::1]", "1.2.3.4 ", "010.1.1.1x" };
-    char out[ADDR_TEXT_MAX];
-    struct sockaddr_storage ss;
-    struct addr a, b;
-
-    (void)state;
-    for (size_t i = 0; i < sizeof same / sizeof *same; i++) {
-        assert_true(addr_parse(&a, span_of(same[i])));
-        assert_string_equal(addr_text(&a, out), same[i]);
-        a.port = 77;
-        addr_to_sockaddr(&a, &ss);
-        addr_from_sockaddr(&b, &ss);
-        assert_memory_equal(&a, &b, sizeof a);
-    }
-    for (size_t i = 0; i < sizeof bad / sizeof *bad; i++)
-        assert_false(addr_parse(&a, span_of(bad[i])));
-    assert_true(addr_parse(&a, SPAN("::ffff:192.0.2.7")));
-    assert_string_equal(addr_text(&a, out), "192.0.2.7");
-}
-
 /* Listening and connecting */
 
 static int accepted_fd = -1;
 
-static void take(struct listener *l, int fd, const struct addr *peer)
+static void take(struct acceptor *l, int fd, const struct addr *peer)
 {
     (void)l;
     assert_int_equal(peer->family, 4);
@@ -376,7 +372,7 @@ static uint16_t port_of(int fd)
 
 static void test_connect_by_name_and_accept(void **state)
 {
-    struct listener l = { .accepted = take };
+    struct acceptor l = { .accepted = take };
     struct connector c = { .done = race_done };
     struct resolver *resolver;
     struct addr a;
@@ -384,9 +380,9 @@ static void test_connect_by_name_and_accept(void **state)
 
     (void)state;
     assert_true(addr_parse(&a, SPAN("127.0.0.1")));
-    fd = listen_tcp(&a, false);
+    fd = listen_tcp(&a, LISTEN_FIRST);
     assert_true(fd >= 0);
-    assert_int_equal(listener_start(&l, loop, fd), 0);
+    assert_int_equal(acceptor_start(&l, loop, fd), 0);
     assert_int_equal(resolver_make(&resolver, loop), 0);
     finished_races = 0;
     connector_start(&c, loop, resolver, "localhost", port_of(fd));
@@ -397,7 +393,7 @@ static void test_connect_by_name_and_accept(void **state)
     free(container_of(won, struct end, tcp.watch));
     if (accepted_fd >= 0)
         close(accepted_fd);
-    listener_stop(&l);
+    acceptor_stop(&l);
     resolver_free(resolver);
 }
 
@@ -411,7 +407,7 @@ static void test_connect_refused(void **state)
 
     (void)state;
     assert_true(addr_parse(&a, SPAN("127.0.0.1")));
-    fd = listen_tcp(&a, false);
+    fd = listen_tcp(&a, LISTEN_FIRST);
     port = port_of(fd);
     close(fd);
     assert_int_equal(resolver_make(&resolver, loop), 0);
@@ -424,6 +420,29 @@ static void test_connect_refused(void **state)
     assert_int_equal(c.last_error, ECONNREFUSED);
     connector_cancel(&c);
     resolver_free(resolver);
+}
+
+static void test_the_first_claim_is_one_alone(void **state)
+{
+    struct addr a;
+    int first, other;
+
+    (void)state;
+    assert_true(addr_parse(&a, SPAN("127.0.0.1")));
+    first = listen_tcp(&a, LISTEN_FIRST);
+    assert_true(first >= 0);
+    a.port = port_of(first);
+    assert_int_equal(listen_tcp(&a, LISTEN_FIRST), -EADDRINUSE);
+    assert_int_equal(listen_try_tcp(&a, LISTEN_FIRST), -EADDRINUSE);
+    assert_int_equal(listen_try_tcp(&a, LISTEN_JOIN), 0);
+    other = listen_tcp(&a, LISTEN_JOIN);
+    assert_true(other >= 0);
+    close(first);
+    assert_int_equal(listen_tcp(&a, LISTEN_FIRST), -EADDRINUSE);
+    close(other);
+    first = listen_tcp(&a, LISTEN_FIRST);
+    assert_true(first >= 0);
+    close(first);
 }
 
 static void test_unix_socket_is_replaced_only_when_stale(void **state)
@@ -451,15 +470,16 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         WITH_LOOP(test_timers_expire_in_order),
+        WITH_LOOP(test_a_disarmed_timer_holds_up_no_other),
         WITH_LOOP(test_interest_is_a_mask),
         WITH_LOOP(test_outq_keeps_what_is_not_taken),
         cmocka_unit_test(test_outq_copy),
         WITH_LOOP(test_outq_splice),
         WITH_LOOP(test_outq_clear_forgets_what_is_in_the_pipe),
         cmocka_unit_test(test_inbuf),
-        cmocka_unit_test(test_addresses),
         WITH_LOOP(test_connect_by_name_and_accept),
         WITH_LOOP(test_connect_refused),
+        cmocka_unit_test(test_the_first_claim_is_one_alone),
         cmocka_unit_test(test_unix_socket_is_replaced_only_when_stale),
     };
 

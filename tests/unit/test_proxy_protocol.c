@@ -1,5 +1,6 @@
-/* PROXY protocol headers of both versions: at every split and flush against a page that cannot be read, each refused header at the very
- * byte that spoils it, and IPv6 addresses against the C library's reader of them. */
+/* PROXY protocol headers of both versions: at every split and flush against a page that cannot be
+ * read, each refused header at the very byte that spoils it, and IPv6 addresses against the C
+ * library's reader of them. */
 #include "net/proxy_protocol.h"
 #include "tests/unit/guard.h"
 
@@ -14,7 +15,7 @@
 
 #define SIGNATURE "\r\n\r\n\0\r\nQUIT\n"
 
-/* What *source holds as long as nobody has touched it. */
+/* The contents of *source before a parse. */
 static const struct addr untouched = { .family = 9, .port = 4242, .ip = "untouched" };
 
 static void assert_same(const struct addr *a, const struct addr *b)
@@ -37,7 +38,8 @@ static ssize_t parse(struct span in, struct addr *source)
     return r;
 }
 
-/* Parses in and something behind it, by every prefix. Returns how many bytes the verdict took; it stays the same with more of them. */
+/* Parses every prefix of in followed by other bytes. Returns how many bytes the verdict took; more
+ * bytes do not change it. */
 static size_t verdict_at(struct span in, ssize_t *verdict, struct addr *source)
 {
     char more[600];
@@ -83,7 +85,8 @@ static void test_lines(void **state)
         { "PROXY TCP4 255.255.255.255 255.255.255.255 65535 65535\r\n", "255.255.255.255", 65535 },
         { "PROXY TCP4 0.0.0.0 0.0.0.0 0 0\r\n", "0.0.0.0", 0 },
         { "PROXY TCP6 2001:db8::1 2001:db8::2 1 2\r\n", "2001:db8::1", 1 },
-        { "PROXY TCP6 ffff:ffff:ffff:ffff:ffff:ffff:ffff:ffff ffff:ffff:ffff:ffff:ffff:ffff:ffff:ffff 65535 65535\r\n",
+        { "PROXY TCP6 ffff:ffff:ffff:ffff:ffff:ffff:ffff:ffff "
+          "ffff:ffff:ffff:ffff:ffff:ffff:ffff:ffff 65535 65535\r\n",
           "ffff:ffff:ffff:ffff:ffff:ffff:ffff:ffff", 65535 },
         { "PROXY TCP6 :: ::1 9 9\r\n", "::", 9 },
         { "PROXY TCP6 1:: 1:2:3:4:5:6:7:8 9 9\r\n", "1::", 9 },
@@ -94,7 +97,9 @@ static void test_lines(void **state)
         { "PROXY UNKNOWN\r\n", NULL, 0 },
         { "PROXY UNKNOWN \r\n", NULL, 0 },
         { "PROXY UNKNOWN TCP4 what \x01\xff\r\n", NULL, 0 },
-        { "PROXY UNKNOWN ffff:ffff:ffff:ffff:ffff:ffff:ffff:ffff ffff:ffff:ffff:ffff:ffff:ffff:ffff:ffff 65535 65535\r\n", NULL, 0 },
+        { "PROXY UNKNOWN ffff:ffff:ffff:ffff:ffff:ffff:ffff:ffff "
+          "ffff:ffff:ffff:ffff:ffff:ffff:ffff:ffff 65535 65535\r\n",
+          NULL, 0 },
     };
 
     (void)state;
@@ -201,14 +206,20 @@ static void test_lines_that_are_too_long(void **state)
     assert_int_equal(r, -EBADMSG);
     memcpy(line + 105, "\r\n", 2);
     takes((struct span){ line, 107 }, NULL, 0);
-    snprintf(line, sizeof line, "PROXY TCP6 %s %s 1 2\r\n", "1111:2222:3333:4444:5555:6666:111.111.111.111", "1111:2222:3333:4444:5555:6666:111.111.111.111");
+    snprintf(line, sizeof line, "PROXY TCP6 %s %s 1 2\r\n",
+             "1111:2222:3333:4444:5555:6666:111.111.111.111",
+             "1111:2222:3333:4444:5555:6666:111.111.111.111");
     assert_int_equal(verdict_at(span_of(line), &r, &source), 107);
     assert_int_equal(r, -EBADMSG);
 }
 
 #define V4_ADDRESSES "\xc0\x00\x02\x01\xc6\x33\x64\x07\xdc\x04\x01\xbb"
-#define V6_ADDRESSES "\x20\x01\x0d\xb8\0\0\0\0\0\0\0\0\0\0\0\x01\x20\x01\x0d\xb8\0\0\0\0\0\0\0\0\0\0\0\x02\x00\x01\x01\xbb"
-#define MAPPED_ADDRESSES "\0\0\0\0\0\0\0\0\0\0\xff\xff\xc0\0\x02\x01\0\0\0\0\0\0\0\0\0\0\xff\xff\xc0\0\x02\x02\x00\x01\x01\xbb"
+#define V6_ADDRESSES                                                                               \
+    "\x20\x01\x0d\xb8\0\0\0\0\0\0\0\0\0\0\0\x01\x20\x01\x0d\xb8\0\0\0\0\0\0\0\0\0\0\0\x02\x00\x01" \
+    "\x01\xbb"
+#define MAPPED_ADDRESSES                                                                           \
+    "\0\0\0\0\0\0\0\0\0\0\xff\xff\xc0\0\x02\x01\0\0\0\0\0\0\0\0\0\0\xff\xff\xc0\0\x02\x02\x00\x01" \
+    "\x01\xbb"
 #define ADDITIONS "\x04\x00\x01\x00\x03\x00\x04\xde\xad\xbe\xef"
 
 static void test_binary_headers(void **state)
@@ -239,8 +250,10 @@ static void test_the_longest_binary_header(void **state)
     (void)state;
     memcpy(header, SIGNATURE "\x21\x11\x10\x00" V4_ADDRESSES, 28);
     assert_int_equal(parse((struct span){ header, PROXY_PROTOCOL_MAX - 1 }, &source), -EAGAIN);
-    assert_int_equal(parse((struct span){ header, PROXY_PROTOCOL_MAX }, &source), PROXY_PROTOCOL_MAX);
-    assert_int_equal(parse((struct span){ header, PROXY_PROTOCOL_MAX + 1 }, &source), PROXY_PROTOCOL_MAX);
+    assert_int_equal(parse((struct span){ header, PROXY_PROTOCOL_MAX }, &source),
+                     PROXY_PROTOCOL_MAX);
+    assert_int_equal(parse((struct span){ header, PROXY_PROTOCOL_MAX + 1 }, &source),
+                     PROXY_PROTOCOL_MAX);
     assert_int_equal(source.port, 56324);
     free(header);
 }
@@ -288,11 +301,12 @@ static uint32_t random_below(uint32_t n)
     return (seed >> 8) % n;
 }
 
-/* Random texts of what IPv6 addresses are made of, and inet_pton's word for whether they are: with an IPv4 tail only where it has no
- * leading zeros, about which C libraries differ. */
+/* Random texts of the characters of IPv6 addresses; inet_pton says which are addresses. C libraries
+ * differ about leading zeros in an IPv4 tail, so such texts are left out. */
 static void test_v6_addresses_as_the_library_reads_them(void **state)
 {
-    static const char *const pieces[] = { ":", ":", ":", "::", "0", "1", "a", "fFfF", "12", "10.0.0.255", ".", "12345" };
+    static const char *const pieces[] = { ":", ":",    ":",  "::",         "0", "1",
+                                          "a", "fFfF", "12", "10.0.0.255", ".", "12345" };
     unsigned taken = 0;
 
     (void)state;
@@ -320,7 +334,8 @@ static void test_v6_addresses_as_the_library_reads_them(void **state)
     assert_true(taken > 2000);
 }
 
-/* Goes on from a header's beginning with any byte that is not refused: there always is one, or the refusal would have come too late. */
+/* Continues a header's beginning with any byte that is not refused. There always is one, or an
+ * earlier byte should have been refused. */
 static void walk(char *text, size_t n, size_t most)
 {
     struct addr source = untouched;
@@ -345,7 +360,13 @@ static void walk(char *text, size_t n, size_t most)
 static void test_nothing_is_refused_too_late(void **state)
 {
     static const struct span beginnings[] = {
-        { "", 0 }, { "PROXY ", 6 }, { "PROXY TCP4 ", 11 }, { "PROXY TCP6 ", 11 }, { "PROXY TCP6 1:2:3:4:5:", 21 }, { SIGNATURE, 12 }, { SIGNATURE "\x21", 13 },
+        { "", 0 },
+        { "PROXY ", 6 },
+        { "PROXY TCP4 ", 11 },
+        { "PROXY TCP6 ", 11 },
+        { "PROXY TCP6 1:2:3:4:5:", 21 },
+        { SIGNATURE, 12 },
+        { SIGNATURE "\x21", 13 },
     };
     char text[101];
 

@@ -1,7 +1,9 @@
-/* The watcher of event streams: every verdict whole, byte by byte and at every split, and its search against the plain twin. */
+/* The judge of event streams: every verdict whole, byte by byte and at every split, and its search
+ * against the plain twin. */
 #include "sse/find.h"
-#include "sse/watch.h"
+#include "sse/judge.h"
 #include "tests/unit/guard.h"
+#include "tests/unit/sse_cases.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -10,78 +12,45 @@
 #include <stdlib.h>
 #include <cmocka.h>
 
-#define CHUNK "\"object\":\"chat.completion.chunk\""
+#define COUNT(a) (sizeof(a) / sizeof *(a))
 
-struct verdict {
-    bool chat, finished, done;
-};
-
-struct stream_case {
-    const char *name;
-    const char *text;
-    struct verdict want;
-};
-
-static const struct stream_case cases[] = {
-    { "empty", "", { 0 } },
-    { "chunk, unfinished", "data: {\"id\":\"x\"," CHUNK ",\"choices\":[{\"delta\":{},\"finish_reason\":null}]}\n\n", { .chat = true } },
-    { "finished", "data: {" CHUNK ",\"choices\":[{\"finish_reason\":\"stop\"}]}\n\n", { true, true, false } },
-    { "finished, spaced", "data: {" CHUNK ",\"choices\":[{\"finish_reason\" : \t \"length\"}]}\n\n", { true, true, false } },
-    { "empty reason", "data: {" CHUNK ",\"choices\":[{\"finish_reason\":\"\"}]}\n\n", { .chat = true } },
-    { "done", "data: {" CHUNK "}\n\ndata: [DONE]\n\n", { true, true, true } },
-    { "done without a space", "data: {" CHUNK "}\n\ndata:[DONE]\n\n", { true, true, true } },
-    { "done after CR", "data: {" CHUNK "}\r\rdata: [DONE]\r\r", { true, true, true } },
-    { "done after CRLF", "data: {" CHUNK "}\r\n\r\ndata: [DONE]\r\n\r\n", { true, true, true } },
-    { "done without a line end", "data: {" CHUNK "}\n\ndata: [DONE]", { true, true, true } },
-    { "only done", "data: [DONE]\n\n", { false, true, true } },
-    { "done in a comment", "data: {" CHUNK "}\n\n: data: [DONE]\n\n", { .chat = true } },
-    { "done in another field", "data: {" CHUNK "}\n\nxdata: [DONE]\n\n", { .chat = true } },
-    { "done within a text", "data: {" CHUNK ",\"content\":\"data: [DONE]\"}\n\n", { .chat = true } },
-    { "reason within a text", "data: {" CHUNK ",\"content\":\"\\\"finish_reason\\\":\\\"stop\\\"\"}\n\n", { .chat = true } },
-    { "reason cut behind its quote", "data: {" CHUNK ",\"choices\":[{\"finish_reason\":\"\n\n", { .chat = true } },
-    { "reason as a value", "data: {" CHUNK ",\"a\":\"finish_reason\",\"b\":\"stop\"}\n\n", { .chat = true } },
-    { "choices and delta", "data: {\"choices\":[{\"index\":0,\"delta\":{\"content\":\"a\"}}]}\n\n", { .chat = true } },
-    { "delta and choices", "data: {\"delta\":1,\"choices\":1}\n\n", { .chat = true } },
-    { "choices and delta of two lines", "data: {\"choices\":[]}\n\ndata: {\"delta\":\"x\"}\n\n", { 0 } },
-    { "delta alone", "event: content_block_delta\ndata: {\"type\":\"x\",\"delta\":{\"text\":\"a\"}}\n\n", { 0 } },
-    { "kind within a text", "data: {\"a\":\"\\\"object\\\":\\\"chat.completion.chunk\\\"\"}\n\n", { 0 } },
-    { "another stream", "event: ping\ndata: {\"object\":\"thread.run\"}\n\n", { 0 } },
-    { "a name that begins with a quote", "data: {" CHUNK ",\"\\\"finish_reason\":\"stop\",\"x\":\"xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx\"}\n\n",
-      { .chat = true } },
-    { "two reasons", "data: {" CHUNK ",\"choices\":[{\"finish_reason\":null},{\"finish_reason\":\"stop\"}]}\n\n", { true, true, false } },
-    { "long content between", "data: {" CHUNK ",\"choices\":[{\"delta\":{\"content\":\"aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"
-      "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa\"},\"finish_reason\":\"stop\"}]}\n\n", { true, true, false } },
-};
-
-static void check(const struct sse_watch *w, const struct stream_case *c, size_t split)
+static const char *verdict(const struct sse_judge *j)
 {
-    if (w->chat != c->want.chat || w->finished != c->want.finished || w->done != c->want.done)
-        fail_msg("%s, split at %zu: chat %d finished %d done %d", c->name, split, w->chat, w->finished, w->done);
-    assert_int_equal(sse_cut_short(w), c->want.chat && !c->want.finished);
+    static char text[8];
+
+    snprintf(text, sizeof text, "%s%s%s%s%s", j->found.chat ? "c" : "", j->found.done ? "d" : "",
+             j->found.error ? "e" : "", j->found.closing ? "u" : "", sse_cut_short(j) ? "-" : "");
+    return text;
+}
+
+static void check(const struct sse_judge *j, const struct stream_case *c, size_t split)
+{
+    if (strcmp(verdict(j), c->want) != 0)
+        fail_msg("%s, split at %zu: %s and not %s", c->name, split, verdict(j), c->want);
 }
 
 /* Each part lies flush against a page that cannot be read. */
-static void feed(struct sse_watch *w, const char *p, size_t n)
+static void feed(struct sse_judge *j, const char *p, size_t n)
 {
     char *copy = guard_end(p, n);
 
-    sse_watch(w, (struct span){ copy, n });
+    sse_judge(j, (struct span){ copy, n });
     guard_free(copy, n);
 }
 
 static void test_whole_and_split(void **state)
 {
     (void)state;
-    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+    for (size_t i = 0; i < COUNT(cases); i++) {
         size_t n = strlen(cases[i].text);
 
         for (size_t split = 0; split <= n; split++) {
-            struct sse_watch w;
+            struct sse_judge j;
 
-            sse_watch_init(&w);
-            feed(&w, cases[i].text, split);
-            feed(&w, cases[i].text + split, n - split);
-            check(&w, &cases[i], split);
+            sse_judge_init(&j);
+            feed(&j, cases[i].text, split);
+            feed(&j, cases[i].text + split, n - split);
+            check(&j, &cases[i], split);
         }
     }
 }
@@ -89,45 +58,195 @@ static void test_whole_and_split(void **state)
 static void test_in_small_parts(void **state)
 {
     (void)state;
-    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+    for (size_t i = 0; i < COUNT(cases); i++) {
         size_t n = strlen(cases[i].text);
 
         for (size_t part = 1; part < 60; part++) {
-            struct sse_watch w;
+            struct sse_judge j;
 
-            sse_watch_init(&w);
+            sse_judge_init(&j);
             for (size_t at = 0; at < n; at += part)
-                feed(&w, cases[i].text + at, n - at < part ? n - at : part);
-            check(&w, &cases[i], part);
+                feed(&j, cases[i].text + at, n - at < part ? n - at : part);
+            check(&j, &cases[i], part);
         }
     }
 }
 
-/* Each line as a chunk, seen with the chunks' framing, as http_body_lines finds them. */
+/* Each line as a chunk, with the chunks' framing, as http_body_lines finds them. */
 static void test_sizes_between_lines(void **state)
 {
     (void)state;
-    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
-        char wire[2000];
+    for (size_t i = 0; i < COUNT(cases); i++) {
+        char wire[4000];
         const char *line = cases[i].text, *end;
-        struct sse_watch w;
+        struct sse_judge j;
         size_t n = 0;
 
         for (; (end = strchr(line, '\n')); line = end + 1)
-            n += (size_t)snprintf(wire + n, sizeof wire - n, "%zx\r\n%.*s\r\n", (size_t)(end + 1 - line), (int)(end + 1 - line), line);
-        sse_watch_init(&w);
-        feed(&w, wire, n);
-        assert_true(sse_at_line_start(&w));
-        feed(&w, line, strlen(line));
-        check(&w, &cases[i], n);
+            n += (size_t)snprintf(wire + n, sizeof wire - n, "%zx\r\n%.*s\r\n",
+                                  (size_t)(end + 1 - line), (int)(end + 1 - line), line);
+        sse_judge_init(&j);
+        if (n > 0)
+            sse_judge_chunks(&j, (struct span){ wire, n });
+        assert_true(sse_at_line_start(&j));
+        feed(&j, line, strlen(line));
+        check(&j, &cases[i], n);
     }
 }
 
-/* Pairs alone, within what is dull, and within what almost is. */
+/* Streams of all kinds of lines, right and wrong: many at once, where most are passed by the
+ * search, must give what single bytes give, which are all read. */
+static void test_any_stream(void **state)
+{
+    static const char *const parts[] = {
+        GOES_ON,
+        CHOICE("0", "\"stop\""),
+        CHOICE("1", "null"),
+        CHOICE("1", "\"stop\""),
+        CHOICE("0", "\"null\""),
+        "data: {\"choices\":[{\"delta\":{\"content\":\"b\"}}]}\n\n",
+        "data: {\"choices\": [{\"index\": 0, \"finish_reason\": null}]}\n\n",
+        "data: {\"choices\":[{\"finish_reason\":null}]}\r\n\r\n",
+        "data: {\"a_reason\":null,\"h_reason\":null,\"error\":{}}\n",
+        USAGE,
+        FAILED,
+        "event: error\n",
+        "data: [DONE]\n\n",
+        ": ping\n\n",
+        "\r",
+        "data: {\"x\":\"x\",\"max\":7,\"h_\":[D,\"usage\":1}\n",
+        "data: {\"choices\":[{\"index\":2,\n",
+        "data: {\"choices\":[\n",
+        "{",
+        "\"",
+        "data: "
+    };
+    static char text[8000];
+
+    (void)state;
+    srand(1);
+    for (int round = 0; round < 6000; round++) {
+        struct sse_judge whole, parted, single;
+        size_t n = 0, split;
+
+        for (int k = 0; k < 1 + rand() % 12; k++) {
+            const char *part = parts[(size_t)rand() % (round % 3 ? 10 : COUNT(parts))];
+
+            memcpy(text + n, part, strlen(part));
+            n += strlen(part);
+        }
+        split = (size_t)rand() % (n + 1);
+        sse_judge_init(&whole);
+        sse_judge_init(&parted);
+        sse_judge_init(&single);
+        feed(&whole, text, n);
+        feed(&parted, text, split);
+        feed(&parted, text + split, n - split);
+        for (size_t i = 0; i < n; i++)
+            sse_judge(&single, (struct span){ text + i, 1 });
+        if (memcmp(&whole, &single, sizeof whole) != 0 ||
+            memcmp(&parted, &single, sizeof whole) != 0) {
+            print_error("whole %s, ", verdict(&whole));
+            print_error("split at %zu %s, ", split, verdict(&parted));
+            fail_msg("single %s: %.*s", verdict(&single), (int)n, text);
+        }
+    }
+}
+
+/* Where b may follow: a bar stands where a line may be inserted. */
+static void test_between_events(void **state)
+{
+    static const char *const streams[] = {
+        "|d\n\n|e: f\ng\n\n|\n|\n|h\n",
+        "|d\r\n\r|\n|e\r\n\r|\n|\r|\n|",
+        "|d\r\r|e\r\r|\r|",
+        "|:\n\n|:\n",
+        "|\n|\r|\n|\r|\r|\n|d\n\r|\n|\r|\n|x",
+        "|d\r\n\n|\r|x\n\r|",
+    };
+
+    (void)state;
+    for (size_t i = 0; i < COUNT(streams); i++) {
+        char bytes[60];
+        bool may[60];
+        size_t n = 0;
+
+        for (const char *p = streams[i]; *p; p++) {
+            may[n] = *p == '|';
+            p += may[n];
+            if (*p)
+                bytes[n++] = *p;
+            else
+                break;
+        }
+        if (streams[i][strlen(streams[i]) - 1] != '|')
+            may[n] = false;
+        for (size_t from = 0; from <= n; from++)
+            for (size_t to = from; to <= n; to++) {
+                struct sse_judge j;
+
+                sse_judge_init(&j);
+                feed(&j, bytes, from);
+                assert_int_equal(sse_between_events(&j), may[from]);
+                feed(&j, bytes + from, to - from);
+                if (sse_between_events(&j) != may[to])
+                    fail_msg("%s at %zu and %zu", streams[i], from, to);
+            }
+    }
+}
+
+static void test_between_events_in_chunks(void **state)
+{
+    static const struct {
+        const char *before, *chunks;
+        bool between;
+    } streams[] = {
+        { "", "3\r\nd\n\n\r\n", true },
+        { "", "2\r\nd\n\r\n", false },
+        { "", "2\r\nd\n\r\n1\r\n\n\r\n", true },
+        { "", "3\r\nd\r\n\r\n", false },
+        { "", "3\r\nd\r\n\r\n2\r\n\r\n\r\n", true },
+        { "", "5\r\nd\r\n\r\n\r\n", true },
+        { "d\r", "1\r\n\n\r\n", false },
+        { "d\r\n\r", "1\r\n\n\r\n", true },
+        { "d\n", "1\r\n\n\r\n", true },
+        { "d\r", "2\r\n\n\n\r\n", true },
+        { "d\n\n", "2\r\nd\n\r\n", false },
+        { "d\n\n", "11\r\nd: 5678901234\nxx\n\r\n", false },
+    };
+
+    (void)state;
+    for (size_t i = 0; i < COUNT(streams); i++) {
+        struct sse_judge j;
+
+        sse_judge_init(&j);
+        feed(&j, streams[i].before, strlen(streams[i].before));
+        sse_judge_chunks(&j, span_of(streams[i].chunks));
+        if (sse_between_events(&j) != streams[i].between)
+            fail_msg("%s %s", streams[i].before, streams[i].chunks);
+    }
+}
+
+static const struct find both = { "h_",    "x\"", "h_reason\":null", "x\":0", "h_reason\": null",
+                                  "x\": 0" };
+
+/* Pairs alone, within the dull bytes, and within almost dull ones. */
 static void test_find_pairs(void **state)
 {
-    static const struct find f = { "h_", "[D", "h_reason\":null" };
-    static const char *const words[] = { "h_", "[D", "h_reason\":null", "h_reason\":nul", "h_reason\":\"", "h", "_", "[", "D", "xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx" };
+    static const char *const words[] = { "h_",
+                                         "x\"",
+                                         "h_reason\":null",
+                                         "h_reason\":nul",
+                                         "h_reason\":\"",
+                                         "h_reason\": null",
+                                         "x\":0",
+                                         "x\": 0",
+                                         "x\": 1",
+                                         "h",
+                                         "_",
+                                         "x",
+                                         "\"",
+                                         "xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx" };
     char text[400];
 
     (void)state;
@@ -137,7 +256,8 @@ static void test_find_pairs(void **state)
         char *copy;
 
         while (n < want) {
-            const char *word = words[rand() % (round % 2 ? 10 : 400) % 10];
+            const char *word =
+                words[(size_t)rand() % (round % 2 ? COUNT(words) : 400) % COUNT(words)];
             size_t length = (size_t)rand() % 20 ? strlen(word) : 1;
 
             memcpy(text + n, word, length);
@@ -145,33 +265,52 @@ static void test_find_pairs(void **state)
         }
         from = n ? (size_t)rand() % n : 0;
         copy = guard_end(text, n);
-        for (unsigned i = 1; find_nth(i); i++)
-            assert_int_equal(find_nth(i)((struct span){ copy, n }, from, &f), find_pairs_plain((struct span){ copy, n }, from, &f));
+        for (unsigned i = 1; find_has(i); i++) {
+            size_t dull[2] = { 1000, 1000 };
+
+            assert_int_equal(find_pairs_nth(i, (struct span){ copy, n }, from, &both, &dull[0]),
+                             find_pairs_nth(0, (struct span){ copy, n }, from, &both, &dull[1]));
+            assert_int_equal(dull[0], dull[1]);
+        }
         guard_free(copy, n);
     }
 }
 
 static void test_find_pairs_plain(void **state)
 {
-    static const struct find f = { "h_", "[D", "h_reason\":null" };
+    static const struct {
+        const char *text;
+        size_t from, hit, dull;
+    } searches[] = {
+        { "ah_bx\"", 0, 1, 99 },
+        { "ah_bx\"", 2, 4, 99 },
+        { "ah_reason\":nullx\"", 0, 15, 1 },
+        { "ah_reason\":nul", 0, 1, 99 },
+        { "ah_reason\":\"stop", 0, 1, 99 },
+        { "h_reason\": nullh_", 0, 15, 0 },
+        { "x\":0x\": 0x\":1", 0, 9, 99 },
+        { "hx_\"", 0, 4, 99 },
+        { "h_reason\":nullh_reason\":null", 0, 28, 14 },
+    };
 
     (void)state;
-    assert_int_equal(find_pairs_plain(SPAN("ah_b[D"), 0, &f), 1);
-    assert_int_equal(find_pairs_plain(SPAN("ah_b[D"), 2, &f), 4);
-    assert_int_equal(find_pairs_plain(SPAN("ah_reason\":null[D"), 0, &f), 15);
-    assert_int_equal(find_pairs_plain(SPAN("ah_reason\":nul"), 0, &f), 1);
-    assert_int_equal(find_pairs_plain(SPAN("ah_reason\":\"stop"), 0, &f), 1);
-    assert_int_equal(find_pairs_plain(SPAN("h[_D"), 0, &f), 4);
+    for (size_t i = 0; i < COUNT(searches); i++) {
+        size_t dull = 99;
+
+        assert_int_equal(
+            find_pairs_nth(0, span_of(searches[i].text), searches[i].from, &both, &dull),
+            searches[i].hit);
+        assert_int_equal(dull, searches[i].dull);
+    }
 }
 
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_whole_and_split),
-        cmocka_unit_test(test_in_small_parts),
-        cmocka_unit_test(test_sizes_between_lines),
-        cmocka_unit_test(test_find_pairs),
-        cmocka_unit_test(test_find_pairs_plain),
+        cmocka_unit_test(test_whole_and_split),     cmocka_unit_test(test_in_small_parts),
+        cmocka_unit_test(test_sizes_between_lines), cmocka_unit_test(test_any_stream),
+        cmocka_unit_test(test_between_events),      cmocka_unit_test(test_between_events_in_chunks),
+        cmocka_unit_test(test_find_pairs),          cmocka_unit_test(test_find_pairs_plain),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

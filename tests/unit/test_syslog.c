@@ -1,5 +1,6 @@
-/* Lines to a syslog daemon that the test plays itself: what a message looks like, daemons that restart, streams, lines that are too long. */
-#include "proxy/syslog.h"
+/* Lines to a syslog daemon that the test plays itself: messages, daemons that restart, streams,
+ * lines that are too long. */
+#include "log/syslog.h"
 
 #include <errno.h>
 #include <pthread.h>
@@ -38,7 +39,7 @@ static int remove_dir(void **state)
     return rmdir(dir);
 }
 
-/* A daemon that starts: what stood at the path before is gone. */
+/* A daemon that starts. An older socket at its path is removed. */
 static int start_daemon(int type)
 {
     struct sockaddr_un un = { .sun_family = AF_UNIX };
@@ -52,7 +53,8 @@ static int start_daemon(int type)
     return fd;
 }
 
-/* One message by datagram, or by stream up to and including its NUL, in got with a NUL behind it. Returns its length. */
+/* Receives one message into got, from a datagram or, up to its NUL, from a stream, and ends it with
+ * a NUL. Returns its length. */
 static size_t receive(int fd, int type)
 {
     size_t n = 0;
@@ -70,7 +72,7 @@ static size_t receive(int fd, int type)
     return n;
 }
 
-/* Checks what stands before the line in got. Returns the line. */
+/* Checks the header before the line in got. Returns the line. */
 static const char *check_header(int severity)
 {
     char month[4], expected[100];
@@ -81,14 +83,18 @@ static const char *check_header(int severity)
 
     localtime_r(&now, &tm);
     strftime(expected, sizeof expected, "%b", &tm);
-    assert_int_equal(sscanf(got, "<%d>%3s %2d %2d:%2d:%2d openai-chat-proxy[%ld]: %n", &priority, month, &day, &hour, &minute, &second, &pid, &at), 7);
+    assert_int_equal(sscanf(got, "<%d>%3s %2d %2d:%2d:%2d openai-chat-proxy[%ld]: %n", &priority,
+                            month, &day, &hour, &minute, &second, &pid, &at),
+                     7);
     assert_true(at > 0);
     assert_int_equal(priority, 24 + severity);
     assert_int_equal(pid, getpid());
     /* Midnight may just have passed. */
     assert_true(day == tm.tm_mday || hour == 23);
     assert_true(strcmp(month, expected) == 0 || hour == 23);
-    snprintf(expected, sizeof expected, "<%d>%s %2d %02d:%02d:%02d openai-chat-proxy[%ld]: ", priority, month, day, hour, minute, second, pid);
+    snprintf(expected, sizeof expected,
+             "<%d>%s %2d %02d:%02d:%02d openai-chat-proxy[%ld]: ", priority, month, day, hour,
+             minute, second, pid);
     assert_memory_equal(got, expected, (size_t)at);
     return got + at;
 }
@@ -140,7 +146,8 @@ static void test_lines_of_more_than_a_kilobyte(void **state)
     close(fd);
 }
 
-/* Writes a line that no datagram takes. Returns how many bytes of it came, which end in the text given. */
+/* Writes a line that no datagram takes. Returns how many bytes of it came, which end in the text
+ * given. */
 static size_t write_huge(struct syslog *s, int fd, const char *unit)
 {
     char *line = malloc(HUGE_LINE);
@@ -238,7 +245,8 @@ static void *read_slowly(void *arg)
     size_t n = 0;
     ssize_t r;
 
-    while ((r = recv(fd, got + n, sizeof got - n < 10000 ? sizeof got - n : 10000, 0)) > 0 && got[n + (size_t)r - 1] != 0) {
+    while ((r = recv(fd, got + n, sizeof got - n < 10000 ? sizeof got - n : 10000, 0)) > 0 &&
+           got[n + (size_t)r - 1] != 0) {
         n += (size_t)r;
         nanosleep(&pause, NULL);
     }
@@ -304,7 +312,7 @@ static void test_no_daemon(void **state)
     syslog_close(NULL);
 }
 
-/* Whether there is a daemon is up to the machine; nothing is written to it. */
+/* The machine may or may not have a daemon. Nothing is written to it. */
 static void test_the_usual_places(void **state)
 {
     struct syslog *s;

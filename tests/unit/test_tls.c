@@ -1,7 +1,8 @@
-/* net/tls against the library's own server, in one process over two pipes in memory, so that every split, stall and cut can be
- * made on purpose.
- * Certificates are made here too. Real servers, and what is wrong with real certificates, are in tests/blackbox/test_tls.py. */
+/* net/tls against the library's own server, in one process over two pipes in memory, so that every
+ * split, stall and cut can be made on purpose. tests/blackbox/test_tls.py has real servers and
+ * faulty certificates. */
 #include "net/tls.h"
+#include "base/files.h"
 
 #include <mbedtls/ssl.h>
 #include <mbedtls/version.h>
@@ -31,8 +32,8 @@ struct pipe {
 struct below {
     struct stream stream;
     struct pipe *in, *out;
-    size_t read_most;                   /* at once */
-    size_t takes;                       /* how many bytes it takes before it stalls */
+    size_t read_most; /* at once */
+    size_t takes;     /* how many bytes it takes before it stalls */
     unsigned reads, empty_reads, writes, closes;
     unsigned want;
     struct watch watch;
@@ -50,6 +51,7 @@ static mbedtls_ssl_config server_config;
 static mbedtls_x509_crt server_cert;
 static mbedtls_pk_context ca_key, server_key;
 static struct tls_context *context;
+static struct files *files;
 static char ca_path[] = "/tmp/test_tls_XXXXXX";
 
 static struct below *below_of(const struct stream *s)
@@ -163,7 +165,11 @@ static struct side *make_side(const char *host)
 {
     struct side *s = calloc(1, sizeof *s);
 
-    s->below = (struct below){ .stream.ops = &below_ops, .in = &s->down, .out = &s->up, .read_most = SIZE_MAX, .takes = SIZE_MAX };
+    s->below = (struct below){ .stream.ops = &below_ops,
+                               .in = &s->down,
+                               .out = &s->up,
+                               .read_most = SIZE_MAX,
+                               .takes = SIZE_MAX };
     assert_int_equal(tls_stream_make(&s->tls, context, &s->below.stream, &s->below.watch, host), 0);
     mbedtls_ssl_init(&s->server);
     assert_int_equal(mbedtls_ssl_setup(&s->server, &server_config), 0);
@@ -181,7 +187,7 @@ static void free_side(struct side *s)
     free(s);
 }
 
-/* One step on each side. Returns what open said. */
+/* One step on each side. Returns the result of open. */
 static int step(struct side *s)
 {
     int err = stream_open(s->tls);
@@ -208,7 +214,7 @@ static struct side *opened_side(void)
     char byte;
 
     assert_int_equal(open_side(s), 0);
-    assert_int_equal(stream_read(s->tls, &byte, 1), -EAGAIN);   /* tickets */
+    assert_int_equal(stream_read(s->tls, &byte, 1), -EAGAIN); /* tickets */
     return s;
 }
 
@@ -222,7 +228,7 @@ static void server_say(struct side *s, const void *p, size_t n)
     }
 }
 
-/* What the server can read now; *records counts how many reads it took. */
+/* Reads all that the server can read now; *records counts the reads. */
 static size_t server_hear(struct side *s, unsigned char *to, size_t n, unsigned *records)
 {
     size_t got = 0;
@@ -310,7 +316,8 @@ static void byte_by_byte(void **state)
     free_side(s);
 }
 
-/* The owner offers what was not taken again, cut in other pieces, and never learns of a byte that is not on its way. */
+/* The owner offers untaken bytes again, in other pieces, and no byte is reported as taken before it
+ * is on its way. */
 static void a_big_upload_against_a_peer_that_stalls(void **state)
 {
     struct side *s = opened_side();
@@ -369,7 +376,7 @@ static void a_big_download(void **state)
     free_side(s);
 }
 
-/* No event tells of bytes that were read ahead: the stream has to. */
+/* No event tells of bytes that were read ahead. The stream's pending does. */
 static void small_reads_leave_nothing_behind(void **state)
 {
     struct side *s = opened_side();
@@ -396,7 +403,7 @@ static void small_reads_leave_nothing_behind(void **state)
     free_side(s);
 }
 
-static void a_goodbye_is_an_end_and_a_cut_is_not(void **state)
+static void close_notify_is_an_end_and_a_cut_is_not(void **state)
 {
     char got[64];
 
@@ -413,7 +420,7 @@ static void a_goodbye_is_an_end_and_a_cut_is_not(void **state)
         assert_int_equal(stream_read(s->tls, got, sizeof got), cut ? -EPROTO : 0);
         assert_int_equal(stream_read(s->tls, got, sizeof got), cut ? -EPROTO : 0);
         if (cut)
-            assert_non_null(strstr(stream_why(s->tls), "without the goodbye"));
+            assert_non_null(strstr(stream_why(s->tls), "without the close_notify"));
         free_side(s);
     }
 }
@@ -448,7 +455,8 @@ static int open_against(const char *answer, const char **why)
     return err;
 }
 
-/* Connections take turns with the library's room for records, also while one of them has half a record. */
+/* Connections share the library's record buffers in turn, also while one of them has half a record.
+ */
 static void connections_do_not_mix(void **state)
 {
     struct side *s[6];
@@ -525,7 +533,8 @@ static void an_alert_is_put_into_words(void **state)
 
 static void another_host_is_refused(void **state)
 {
-    static const char *const hosts[] = { "other.example", "test.example.evil", "192.0.2.2", "::1", "example" };
+    static const char *const hosts[] = { "other.example", "test.example.evil", "192.0.2.2", "::1",
+                                         "example" };
 
     (void)state;
     for (size_t i = 0; i < sizeof hosts / sizeof *hosts; i++) {
@@ -545,7 +554,8 @@ static void another_host_is_refused(void **state)
 static void the_same_host_is_taken_however_it_is_written(void **state)
 {
     static const char *const hosts[] = {
-        "test.example", "TEST.example", "test.example.", "192.0.2.1", "2001:db8::1", "2001:DB8:0::1",
+        "test.example", "TEST.example", "test.example.",
+        "192.0.2.1",    "2001:db8::1",  "2001:DB8:0::1",
     };
 
     (void)state;
@@ -593,7 +603,7 @@ static void want_is_what_the_handshake_needs(void **state)
 
 static void a_context_needs_certificates(void **state)
 {
-    struct tls_options o = { .ca_file = "/nonexistent/ca.pem", .verify = true };
+    struct tls_options o = { .files = files, .ca_file = "/nonexistent/ca.pem", .verify = true };
     struct tls_context *c;
     char why[512];
 
@@ -622,7 +632,7 @@ static void a_context_needs_certificates(void **state)
 static void without_verification_any_host_will_do(void **state)
 {
     struct tls_context *strict = context;
-    struct tls_options o = { .verify = false };
+    struct tls_options o = { .files = files, .verify = false };
     char why[512];
     struct side *s;
 
@@ -639,8 +649,9 @@ static void without_verification_any_host_will_do(void **state)
 static void make_cert(unsigned char *pem, size_t room, const char *subject, mbedtls_pk_context *key)
 {
     /* DNS:test.example, DNS:second.example, IP:192.0.2.1, IP:2001:db8::1 */
-    static const unsigned char names[] = "\x30\x36\x82\x0ctest.example\x82\x0esecond.example\x87\x04\xc0\x00\x02\x01"
-                                         "\x87\x10\x20\x01\x0d\xb8\0\0\0\0\0\0\0\0\0\0\0\x01";
+    static const unsigned char names[] =
+        "\x30\x36\x82\x0ctest.example\x82\x0esecond.example\x87\x04\xc0\x00\x02\x01"
+        "\x87\x10\x20\x01\x0d\xb8\0\0\0\0\0\0\0\0\0\0\0\x01";
     mbedtls_x509write_cert w;
     bool is_ca = key == &ca_key;
 
@@ -650,7 +661,9 @@ static void make_cert(unsigned char *pem, size_t room, const char *subject, mbed
     mbedtls_x509write_crt_set_subject_key(&w, key);
     mbedtls_x509write_crt_set_issuer_key(&w, &ca_key);
 #if MBEDTLS_VERSION_NUMBER >= 0x03000000
-    assert_int_equal(mbedtls_x509write_crt_set_serial_raw(&w, (unsigned char[]){ (unsigned char)(1 + is_ca) }, 1), 0);
+    assert_int_equal(mbedtls_x509write_crt_set_serial_raw(
+                         &w, (unsigned char[]){ (unsigned char)(1 + is_ca) }, 1),
+                     0);
 #else
     {
         mbedtls_mpi serial;
@@ -666,7 +679,9 @@ static void make_cert(unsigned char *pem, size_t room, const char *subject, mbed
     assert_int_equal(mbedtls_x509write_crt_set_validity(&w, "20200101000000", "20991231235959"), 0);
     assert_int_equal(mbedtls_x509write_crt_set_basic_constraints(&w, is_ca, -1), 0);
     if (!is_ca)
-        assert_int_equal(mbedtls_x509write_crt_set_extension(&w, "\x55\x1d\x11", 3, 0, names, sizeof names - 1), 0);
+        assert_int_equal(
+            mbedtls_x509write_crt_set_extension(&w, "\x55\x1d\x11", 3, 0, names, sizeof names - 1),
+            0);
     assert_int_equal(mbedtls_x509write_crt_pem(&w, pem, room, weak_random, NULL), 0);
     mbedtls_x509write_crt_free(&w);
 }
@@ -675,17 +690,20 @@ static void make_key(mbedtls_pk_context *key)
 {
     mbedtls_pk_init(key);
     assert_int_equal(mbedtls_pk_setup(key, mbedtls_pk_info_from_type(MBEDTLS_PK_ECKEY)), 0);
-    assert_int_equal(mbedtls_ecp_gen_key(MBEDTLS_ECP_DP_SECP256R1, mbedtls_pk_ec(*key), weak_random, NULL), 0);
+    assert_int_equal(
+        mbedtls_ecp_gen_key(MBEDTLS_ECP_DP_SECP256R1, mbedtls_pk_ec(*key), weak_random, NULL), 0);
 }
 
 static int set_up(void **state)
 {
     static unsigned char pem[4096];
-    struct tls_options o = { .ca_file = ca_path, .verify = true };
+    struct tls_options o = { .files = files, .ca_file = ca_path, .verify = true };
     char why[512];
     int fd = mkstemp(ca_path);
 
     (void)state;
+    assert_int_equal(files_make(&files), 0);
+    o.files = files;
     make_key(&ca_key);
     make_key(&server_key);
     make_cert(pem, sizeof pem, "CN=Test authority", &ca_key);
@@ -696,8 +714,10 @@ static int set_up(void **state)
     mbedtls_x509_crt_init(&server_cert);
     assert_int_equal(mbedtls_x509_crt_parse(&server_cert, pem, strlen((char *)pem) + 1), 0);
     mbedtls_ssl_config_init(&server_config);
-    assert_int_equal(mbedtls_ssl_config_defaults(&server_config, MBEDTLS_SSL_IS_SERVER, MBEDTLS_SSL_TRANSPORT_STREAM,
-                                                 MBEDTLS_SSL_PRESET_DEFAULT), 0);
+    assert_int_equal(mbedtls_ssl_config_defaults(&server_config, MBEDTLS_SSL_IS_SERVER,
+                                                 MBEDTLS_SSL_TRANSPORT_STREAM,
+                                                 MBEDTLS_SSL_PRESET_DEFAULT),
+                     0);
     mbedtls_ssl_conf_rng(&server_config, weak_random, NULL);
     return mbedtls_ssl_conf_own_cert(&server_config, &server_cert, &server_key);
 }
@@ -705,6 +725,7 @@ static int set_up(void **state)
 static int tear_down(void **state)
 {
     (void)state;
+    files_free(files);
     tls_context_free(context);
     mbedtls_ssl_config_free(&server_config);
     mbedtls_x509_crt_free(&server_cert);
@@ -721,7 +742,7 @@ int main(void)
         cmocka_unit_test(a_big_upload_against_a_peer_that_stalls),
         cmocka_unit_test(a_big_download),
         cmocka_unit_test(small_reads_leave_nothing_behind),
-        cmocka_unit_test(a_goodbye_is_an_end_and_a_cut_is_not),
+        cmocka_unit_test(close_notify_is_an_end_and_a_cut_is_not),
         cmocka_unit_test(a_changed_byte_is_noticed),
         cmocka_unit_test(connections_do_not_mix),
         cmocka_unit_test(what_is_no_tls_is_called_so),

@@ -1,7 +1,7 @@
-/* The dialogues with proxies, at every split, and the stream that carries them over a stream below that stalls.
- * Whole ways through proxies are in tests/blackbox/test_proxy.py. */
+/* The dialogues with proxies at every split, and the stream that carries them, over a lower stream
+ * that stalls. */
 #include "net/socks.h"
-#include "proxy/http_tunnel.h"
+#include "upstream/http_tunnel.h"
 #include "tests/unit/guard.h"
 
 #include <errno.h>
@@ -11,13 +11,23 @@
 #include <stdlib.h>
 #include <cmocka.h>
 
-static struct dialogue *make_socks(const struct addr *addr, const char *user)
+static struct dialogue *make_socks_of(int version, const struct addr *addr, const char *user)
 {
-    struct socks_request r = { .addr = addr, .host = "api.example", .port = 443, .user = user, .password = user ? "pw" : NULL };
+    struct socks_request r = { .version = version,
+                               .addr = addr,
+                               .host = "api.example",
+                               .port = 443,
+                               .user = user,
+                               .password = user ? "pw" : NULL };
     struct dialogue *d;
 
     assert_int_equal(socks_dialogue_make(&d, &r), 0);
     return d;
+}
+
+static struct dialogue *make_socks(const struct addr *addr, const char *user)
+{
+    return make_socks_of(5, addr, user);
 }
 
 static struct dialogue *make_http(const char *credentials)
@@ -34,7 +44,7 @@ static void said(const struct dialogue *d, struct span expected)
     assert_memory_equal(d->say.p, expected.p, expected.n);
 }
 
-/* Lets d hear every prefix of the answer, each flush against memory that may not be read, and then all of it. */
+/* Feeds d every prefix of the reply, each flush against unreadable memory, and then all of it. */
 static ssize_t hear(struct dialogue *d, struct span answer)
 {
     ssize_t n = -EAGAIN;
@@ -55,7 +65,9 @@ static void socks_without_a_password(void **state)
     (void)state;
     said(d, SPAN("\x05\x01\x00"));
     assert_int_equal(hear(d, SPAN("\x05\x00")), 2);
-    said(d, SPAN("\x05\x01\x00\x03\x0b" "api.example\x01\xbb"));
+    said(d,
+         SPAN("\x05\x01\x00\x03\x0b"
+              "api.example\x01\xbb"));
     assert_false(d->done);
     assert_int_equal(hear(d, SPAN("\x05\x00\x00\x01\x7f\x00\x00\x01\x1f\x40")), 10);
     assert_true(d->done);
@@ -86,7 +98,10 @@ static void socks_may_do_without_the_password_that_was_offered(void **state)
     (void)state;
     assert_int_equal(hear(d, SPAN("\x05\x00")), 2);
     said(d, SPAN("\x05\x01\x00\x01\xc0\x00\x02\x01\x00\x50"));
-    assert_int_equal(hear(d, SPAN("\x05\x00\x00\x04" "0123456789abcdef\x00\x01")), 22);
+    assert_int_equal(hear(d,
+                          SPAN("\x05\x00\x00\x04"
+                               "0123456789abcdef\x00\x01")),
+                     22);
     assert_true(d->done);
     d->free(d);
 }
@@ -116,6 +131,75 @@ static void socks_refusals(void **state)
     }
 }
 
+static void socks4_with_an_address(void **state)
+{
+    struct addr addr = { .family = 4, .port = 80, .ip = { 192, 0, 2, 1 } };
+    struct dialogue *d = make_socks_of(4, &addr, "me");
+
+    (void)state;
+    said(d, SPAN("\x04\x01\x00\x50\xc0\x00\x02\x01me\0"));
+    assert_int_equal(hear(d, SPAN("\x00\x5a\x00\x50\xc0\x00\x02\x01")), 8);
+    assert_true(d->done);
+    d->free(d);
+}
+
+/* 4A: the proxy looks up the name. */
+static void socks4_with_a_name(void **state)
+{
+    struct dialogue *d = make_socks_of(4, NULL, NULL);
+
+    (void)state;
+    said(d,
+         SPAN("\x04\x01\x01\xbb\x00\x00\x00\x01\0"
+              "api.example\0"));
+    assert_int_equal(hear(d, SPAN("\x00\x5a\xff\xff\xff\xff\xff\xff")), 8);
+    assert_true(d->done);
+    d->free(d);
+}
+
+/* The longest texts fit, and there is no IPv6. */
+static void socks4_limits(void **state)
+{
+    static char longest[256];
+    struct addr addr = { .family = 6, .ip = { [15] = 1 } };
+    struct socks_request r = { .version = 4, .host = longest, .port = 1, .user = longest };
+    struct dialogue *d;
+
+    (void)state;
+    memset(longest, 'x', 255);
+    assert_int_equal(socks_dialogue_make(&d, &r), 0);
+    assert_int_equal(d->say.n, 8 + 256 + 256);
+    assert_int_equal(d->say.p[d->say.n - 1], 0);
+    d->free(d);
+    r.addr = &addr;
+    assert_int_equal(socks_dialogue_make(&d, &r), -EAFNOSUPPORT);
+    assert_null(d);
+}
+
+static void socks4_refusals(void **state)
+{
+    static const struct {
+        struct span answer;
+        const char *why;
+    } cases[] = {
+        { { "\x00\x5b", 2 }, "could not connect" },
+        { { "\x00\x5c", 2 }, "does not accept the user" },
+        { { "\x00\x5d", 2 }, "does not accept the user" },
+        { { "\x00\x00", 2 }, "for a reason that SOCKS4 does not know" },
+        { { "\x05\xff", 2 }, "does not speak SOCKS4" },
+        { { "HTTP/1.1 400 Bad Request\r\n\r\n", 28 }, "does not speak SOCKS4" },
+    };
+
+    (void)state;
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        struct dialogue *d = make_socks_of(4, NULL, "me");
+
+        assert_int_equal(hear(d, cases[i].answer), -EPROTO);
+        assert_non_null(strstr(d->why, cases[i].why));
+        d->free(d);
+    }
+}
+
 static void connect_says_no_more_than_it_must(void **state)
 {
     struct dialogue *d = make_http(NULL);
@@ -124,7 +208,9 @@ static void connect_says_no_more_than_it_must(void **state)
     said(d, SPAN("CONNECT api.example:443 HTTP/1.1\r\nHost: api.example:443\r\n\r\n"));
     d->free(d);
     d = make_http("Basic bWU6cHc=");
-    said(d, SPAN("CONNECT api.example:443 HTTP/1.1\r\nHost: api.example:443\r\nProxy-Authorization: Basic bWU6cHc=\r\n\r\n"));
+    said(d,
+         SPAN("CONNECT api.example:443 HTTP/1.1\r\nHost: api.example:443\r\nProxy-Authorization: "
+              "Basic bWU6cHc=\r\n\r\n"));
     d->free(d);
 }
 
@@ -137,8 +223,11 @@ static void connect_answers(void **state)
     } cases[] = {
         { "HTTP/1.1 200 OK\r\n\r\n", true, "" },
         { "HTTP/1.0 200 Connection established\r\nProxy-agent: x\r\n\r\n", true, "" },
-        { "HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 103 Hints\r\nA: b\r\n\r\nHTTP/1.1 204 No\r\nContent-Length: 5\r\n\r\n", true, "" },
-        { "HTTP/1.1 407 Secret pw\r\n\r\n", false, "refused a tunnel with 407 Proxy Authentication Required: it does not accept" },
+        { "HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 103 Hints\r\nA: b\r\n\r\nHTTP/1.1 204 "
+          "No\r\nContent-Length: 5\r\n\r\n",
+          true, "" },
+        { "HTTP/1.1 407 Secret pw\r\n\r\n", false,
+          "refused a tunnel with 407 Proxy Authentication Required: it does not accept" },
         { "HTTP/1.1 403 pw\r\n\r\n", false, "refused a tunnel with 403 Forbidden" },
         { "HTTP/1.1 301 Moved\r\nLocation: x\r\n\r\n", false, "refused a tunnel with 301" },
         { "SSH-2.0-OpenSSH\r\n", false, "does not answer CONNECT in HTTP/1.1" },
@@ -158,12 +247,12 @@ static void connect_answers(void **state)
     }
 }
 
-/* The stream below: gives and takes one byte at a time, and stalls in between. */
+/* The lower stream: gives and takes one byte at a time, and stalls in between. */
 struct below {
     struct stream stream;
     const char *in;
     size_t in_n;
-    int in_end;                         /* what read says behind the bytes: 0 or a negative errno */
+    int in_end; /* what read says behind the bytes: 0 or a negative errno */
     char out[512];
     size_t out_n;
     bool may_read, may_write;
@@ -222,10 +311,15 @@ static void below_close(struct stream *s)
 }
 
 static const struct stream_ops below_ops = {
-    .read = below_read, .pending = below_pending, .write = below_write, .want = below_want, .close = below_close,
+    .read = below_read,
+    .pending = below_pending,
+    .write = below_write,
+    .want = below_want,
+    .close = below_close,
 };
 
-/* Opens a tunnel step by step, giving it only what it asked for. Returns what open said in the end. */
+/* Opens a tunnel step by step and gives it only the bytes that it asked for. Returns the last
+ * result of open. */
 static int open_tunnel(struct below *b, struct dialogue *d, struct stream **out)
 {
     int err = -EAGAIN;
@@ -246,7 +340,8 @@ static int open_tunnel(struct below *b, struct dialogue *d, struct stream **out)
 
 static void a_tunnel_over_a_stream_that_stalls(void **state)
 {
-    struct below b = { .in = "\x05\x02\x01\x00\x05\x00\x00\x01\x7f\x00\x00\x01\x1f\x40Z", .in_n = 14 };
+    struct below b = { .in = "\x05\x02\x01\x00\x05\x00\x00\x01\x7f\x00\x00\x01\x1f\x40Z",
+                       .in_n = 14 };
     struct iovec iov = { (char[]){ "x" }, 1 };
     struct stream *s;
     char byte;
@@ -301,6 +396,10 @@ int main(void)
         cmocka_unit_test(socks_with_a_password),
         cmocka_unit_test(socks_may_do_without_the_password_that_was_offered),
         cmocka_unit_test(socks_refusals),
+        cmocka_unit_test(socks4_with_an_address),
+        cmocka_unit_test(socks4_with_a_name),
+        cmocka_unit_test(socks4_limits),
+        cmocka_unit_test(socks4_refusals),
         cmocka_unit_test(connect_says_no_more_than_it_must),
         cmocka_unit_test(connect_answers),
         cmocka_unit_test(a_tunnel_over_a_stream_that_stalls),

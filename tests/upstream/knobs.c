@@ -1,35 +1,36 @@
-/* What a request may ask of the sample upstream, in its query or in an X-Sample field: events=5&pause=100 and so on.
- * Knows no sockets; a name that is not known, or a bad value, is left alone.
- * What the knobs do is in answer.c. */
+/* The knobs that a request may set, in its query or in an X-Sample field: events=5&pause=100 and so
+ * on. An unknown name or a bad value is ignored. response.c does what the knobs say. */
 #include "sample.h"
 
 #include <stdlib.h>
 #include <string.h>
 
+#define KNOB(name) #name, offsetof(struct knobs, name)
+
 static const struct {
     const char *name;
     size_t at;
 } numbers[] = {
-    { "events", offsetof(struct knobs, events) },       /* content events of a stream */
-    { "pause", offsetof(struct knobs, pause) },         /* ms between events, or between pieces with split */
-    { "size", offsetof(struct knobs, size) },           /* bytes of content, per event or of a plain answer */
-    { "status", offsetof(struct knobs, status) },       /* other than 200: an error of the API's shape */
-    { "cut", offsetof(struct knobs, cut) },             /* close after so many events, or bytes of a plain answer's body */
-    { "midchunk", offsetof(struct knobs, midchunk) },   /* cut in the middle of the next event and its chunk */
-    { "rst", offsetof(struct knobs, rst) },             /* cut with a reset */
-    { "noend", offsetof(struct knobs, noend) },         /* no finish_reason and no [DONE], but a clean end */
-    { "split", offsetof(struct knobs, split) },         /* write so many bytes at a time */
-    { "delay", offsetof(struct knobs, delay) },         /* ms before the head */
-    { "early", offsetof(struct knobs, early) },         /* answer first, read the body then */
-    { "hang", offsetof(struct knobs, hang) },           /* 1: read no body and never answer; 2: read it and never answer */
-    { "garbage", offsetof(struct knobs, garbage) },     /* answer with what is not HTTP */
-    { "interim", offsetof(struct knobs, interim) },     /* send this 1xx first */
-    { "requestid", offsetof(struct knobs, requestid) }, /* 0: no x-request-id */
-    { "timeout", offsetof(struct knobs, timeout) },     /* Keep-Alive: timeout=, in seconds, and keep to it */
-    { "close", offsetof(struct knobs, close) },         /* Connection: close */
-    { "stream", offsetof(struct knobs, stream) },       /* whatever the body says */
-    { "usage", offsetof(struct knobs, usage) },         /* a chunk with the usage, whatever the body says */
-    { "chat", offsetof(struct knobs, chat) },           /* 0: events that are no chat completion */
+    { KNOB(events) },    /* content events of a stream */
+    { KNOB(pause) },     /* ms between events, or between pieces with split */
+    { KNOB(size) },      /* bytes of content, per event or of a plain response */
+    { KNOB(status) },    /* other than 200: an error of the API's shape */
+    { KNOB(cut) },       /* close after so many events, or bytes of a plain response's body */
+    { KNOB(midchunk) },  /* cut in the middle of the next event and its chunk */
+    { KNOB(rst) },       /* cut with a reset */
+    { KNOB(noend) },     /* no finish_reason and no [DONE], but a clean end */
+    { KNOB(split) },     /* write so many bytes at a time */
+    { KNOB(delay) },     /* ms before the head */
+    { KNOB(early) },     /* respond first, read the body then */
+    { KNOB(hang) },      /* 1: read no body and never respond; 2: read it and never respond */
+    { KNOB(garbage) },   /* respond with bytes that are not HTTP */
+    { KNOB(interim) },   /* send this 1xx first */
+    { KNOB(requestid) }, /* 0: no x-request-id */
+    { KNOB(timeout) },   /* Keep-Alive: timeout=, in seconds, and keep to it */
+    { KNOB(close) },     /* Connection: close */
+    { KNOB(stream) },    /* whatever the body says */
+    { KNOB(usage) },     /* a chunk with the usage, whatever the body says */
+    { KNOB(chat) },      /* 0: events that are no chat completion */
 };
 
 void knobs_default(struct knobs *k, bool paced)
@@ -56,9 +57,14 @@ static bool is(const char *p, size_t n, const char *word)
 static void set_word(struct knobs *k, const char *name, size_t name_n, const char *v, size_t n)
 {
     if (is(name, name_n, "framing"))
-        k->framing = is(v, n, "length") ? FRAMING_LENGTH : is(v, n, "close") ? FRAMING_CLOSE : FRAMING_CHUNKED;
+        k->framing = is(v, n, "length") ? FRAMING_LENGTH
+            : is(v, n, "close")         ? FRAMING_CLOSE
+                                        : FRAMING_CHUNKED;
     else if (is(name, name_n, "echo"))
-        k->echo = is(v, n, "head") ? ECHO_HEAD : is(v, n, "body") ? ECHO_BODY : is(v, n, "0") ? ECHO_NONE : ECHO_JSON;
+        k->echo = is(v, n, "head") ? ECHO_HEAD
+            : is(v, n, "body")     ? ECHO_BODY
+            : is(v, n, "0")        ? ECHO_NONE
+                                   : ECHO_JSON;
     else if (is(name, name_n, "newlines"))
         k->newline = is(v, n, "crlf") ? "\r\n" : is(v, n, "cr") ? "\r" : "\n";
 }

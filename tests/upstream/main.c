@@ -1,5 +1,5 @@
-/* The program: a thread with a small stack for each connection, blocking calls, nothing shared but a counter.
- * Knows how to listen and how to end a connection hard; requests are read in wire.c and answered in answer.c. */
+/* The program: a thread with a small stack for each connection, blocking calls, nothing shared but
+ * a counter. Requests are read in wire.c and answered in response.c. */
 #include "sample.h"
 
 #include <arpa/inet.h>
@@ -19,7 +19,8 @@
 
 static bool paced;
 
-/* Closes with a reset if it was asked for; else so that what was written still arrives though not everything was read. */
+/* Closes with a reset if the request asked for one; else in a way that the written bytes still
+ * arrive, though not everything was read. */
 static void hang_up(struct conn *c)
 {
     struct linger now = { .l_onoff = 1, .l_linger = 0 };
@@ -46,7 +47,7 @@ static void *serve(void *arg)
         c->requests++;
         c->chunked = false;
         c->left = -1;
-        more = answer(c);
+        more = response_send(c);
         free(c->req.body);
         c->req.body = NULL;
     }
@@ -55,7 +56,7 @@ static void *serve(void *arg)
     return NULL;
 }
 
-/* A thread for fd, which is closed if there cannot be one. */
+/* Starts a thread for fd, or closes fd if there cannot be one. */
 static void start(int fd, const pthread_attr_t *attr)
 {
     static uint64_t ids;
@@ -63,7 +64,8 @@ static void start(int fd, const pthread_attr_t *attr)
     pthread_t thread;
 
     if (c) {
-        memset(c, 0, offsetof(struct conn, out));       /* the buffers stay untouched: a silent connection costs no pages for them */
+        memset(c, 0, offsetof(struct conn, out)); /* the buffers stay untouched: a silent connection
+                                                     costs no pages for them */
         c->fd = fd;
         c->id = ++ids;
         if (pthread_create(&thread, attr, serve, c) == 0)
@@ -93,7 +95,8 @@ static void accept_all(int listener)
 /* A socket that listens on "host:port", or -1 with a message. */
 static int listen_on(char *where)
 {
-    struct addrinfo hints = { .ai_socktype = SOCK_STREAM, .ai_flags = AI_NUMERICHOST | AI_PASSIVE }, *a;
+    struct addrinfo hints = { .ai_socktype = SOCK_STREAM, .ai_flags = AI_NUMERICHOST | AI_PASSIVE },
+                    *a;
     char *port = strrchr(where, ':');
     int fd, yes = 1;
 
@@ -123,9 +126,11 @@ static void say_where(int fd)
     socklen_t n = sizeof(at);
     char host[64], port[8];
 
-    if (getsockname(fd, (struct sockaddr *)&at, &n) == 0
-        && getnameinfo((struct sockaddr *)&at, n, host, sizeof(host), port, sizeof(port), NI_NUMERICHOST | NI_NUMERICSERV) == 0)
-        printf(at.ss_family == AF_INET6 ? "listening on [%s]:%s\n" : "listening on %s:%s\n", host, port);
+    if (getsockname(fd, (struct sockaddr *)&at, &n) == 0 &&
+        getnameinfo((struct sockaddr *)&at, n, host, sizeof(host), port, sizeof(port),
+                    NI_NUMERICHOST | NI_NUMERICSERV) == 0)
+        printf(at.ss_family == AF_INET6 ? "listening on [%s]:%s\n" : "listening on %s:%s\n", host,
+               port);
     fflush(stdout);
 }
 
@@ -160,7 +165,9 @@ int main(int argc, char **argv)
         } else if (opt == 'p') {
             paced = true;
         } else {
-            fprintf(stderr, "usage: sample-upstream [-l host:port] [-p]\n  -l  where to listen (127.0.0.1:0; port 0: any free one)\n"
+            fprintf(stderr,
+                    "usage: sample-upstream [-l host:port] [-p]\n  -l  where to listen "
+                    "(127.0.0.1:0; port 0: any free one)\n"
                     "  -p  paced: a stream takes its time, as a model does\n");
             return 1;
         }

@@ -1,5 +1,5 @@
-/* Writing: everything an answer puts together goes out in one write, or in pieces where the request asked for pieces.
- * Knows chunks and cuts, not what is in an answer; that is answer.c. */
+/* Writing: the parts of a response go out in one write, or in pieces where the request asked for
+ * pieces. */
 #include "sample.h"
 
 #include <errno.h>
@@ -21,7 +21,8 @@ void out_prepare(void)
 static void write_all(struct conn *c, const char *p, size_t n)
 {
     while (n && !c->broken) {
-        size_t piece = c->knobs.split > 0 && (size_t)c->knobs.split < n ? (size_t)c->knobs.split : n;
+        size_t piece =
+            c->knobs.split > 0 && (size_t)c->knobs.split < n ? (size_t)c->knobs.split : n;
         ssize_t done = write(c->fd, p, piece);
 
         if (done < 0 && errno == EINTR)
@@ -37,7 +38,7 @@ static void write_all(struct conn *c, const char *p, size_t n)
     }
 }
 
-/* Writes what is held and then p, in one call where the kernel takes it all. */
+/* Writes the held bytes and then p, in one call if the kernel takes it all. */
 static void write_with(struct conn *c, const char *p, size_t n)
 {
     struct iovec iov[2] = { { c->out, c->out_n }, { (void *)(size_t)p, n } };

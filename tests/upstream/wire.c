@@ -1,6 +1,5 @@
-/* Reading: request heads and bodies, with one buffer a connection and as few reads as the bytes allow.
- * Knows just enough HTTP to find where a request ends; it does not judge, a proxy's own tests do.
- * What is answered is in answer.c. */
+/* Reading: request heads and bodies, with one buffer for each connection and as few reads as the
+ * bytes allow. It knows just enough HTTP to find where a request ends, and judges nothing. */
 #include "sample.h"
 
 #include <poll.h>
@@ -17,7 +16,8 @@
 #define PEER_GONE 0
 #endif
 
-/* More bytes into the buffer. Returns false at the end of the connection, or when the buffer is full. */
+/* Reads more bytes into the buffer. Returns false at the end of the connection, or when the buffer
+ * is full. */
 static bool more(struct conn *c)
 {
     ssize_t n;
@@ -52,7 +52,8 @@ static const char *value_of(const char *line, const char *end, const char *name,
 {
     size_t name_n = strlen(name);
 
-    if ((size_t)(end - line) <= name_n || line[name_n] != ':' || strncasecmp(line, name, name_n) != 0)
+    if ((size_t)(end - line) <= name_n || line[name_n] != ':' ||
+        strncasecmp(line, name, name_n) != 0)
         return NULL;
     for (line += name_n + 1; line < end && (*line == ' ' || *line == '\t');)
         line++;
@@ -100,12 +101,13 @@ static int look_through(struct conn *c)
     return 1;
 }
 
-/* Waits for the first byte of the next request no longer than Keep-Alive: timeout= promised. */
+/* Waits for the first byte of the next request, as long as Keep-Alive: timeout= promised. */
 static bool idle(struct conn *c)
 {
     struct pollfd p = { .fd = c->fd, .events = POLLIN };
 
-    return c->start < c->end || c->knobs.timeout <= 0 || poll(&p, 1, (int)c->knobs.timeout * 1000) == 1;
+    return c->start < c->end || c->knobs.timeout <= 0 ||
+        poll(&p, 1, (int)c->knobs.timeout * 1000) == 1;
 }
 
 int wire_head(struct conn *c, bool paced)
@@ -129,7 +131,7 @@ int wire_head(struct conn *c, bool paced)
     return look_through(c);
 }
 
-/* Finds "word" : true in whatever lies between p and p + n. */
+/* Finds "word" : true between p and p + n. */
 static bool says_true(const char *p, size_t n, const char *word)
 {
     const char *end = p + n;
@@ -184,7 +186,8 @@ static void keep_body(struct request *r, const char *p, size_t n)
     memcpy(r->body + r->body_n, p, n);
 }
 
-/* Takes up to n bytes of body out of the buffer. Returns how many, 0 at the end of the connection. */
+/* Takes up to n bytes of body out of the buffer. Returns how many, 0 at the end of the connection.
+ */
 static size_t take(struct conn *c, uint64_t n)
 {
     struct request *r = &c->req;

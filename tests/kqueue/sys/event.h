@@ -1,6 +1,7 @@
-/* kqueue's interface for machines that have none, so that net/poller_kqueue.c can be compiled and tested on Linux.
- * Holds only what a poller of sockets needs: the read and the write filter. Never part of a program that is installed.
- * What it does, and where it differs from the real one, is told in tests/kqueue/kqueue.c. */
+/* kqueue's interface for machines that have none, so that net/poller_kqueue.c can be compiled and
+ * tested on Linux. Holds only what a poller of sockets needs: the read and the write filter. Never
+ * part of a program that is installed. What it does, and where it differs from the real one, is
+ * told in tests/kqueue/kqueue.c. */
 #ifndef TESTS_KQUEUE_SYS_EVENT_H
 #define TESTS_KQUEUE_SYS_EVENT_H
 
@@ -25,14 +26,21 @@ struct kevent {
     void *udata;
 };
 
-#define EV_SET(kev, id, fil, fl, ff, dat, ud) \
-    (*(kev) = (struct kevent){ .ident = (uintptr_t)(id), .filter = (fil), .flags = (unsigned short)(fl), .fflags = (ff), .data = (dat), .udata = (ud) })
+#define EV_SET(kev, id, fil, fl, ff, dat, ud)                                                      \
+    (*(kev) = (struct kevent){ .ident = (uintptr_t)(id),                                           \
+                               .filter = (fil),                                                    \
+                               .flags = (unsigned short)(fl),                                      \
+                               .fflags = (ff),                                                     \
+                               .data = (dat),                                                      \
+                               .udata = (ud) })
 
 /* Opens a queue. Returns its descriptor, or -1 with errno. */
 int kqueue(void);
 
-/* Makes the changes, then waits for events as kevent(2) says. A change that fails is told as an event with EV_ERROR where there is room,
- * else by -1 with errno. Returns how many events were stored, or -1 with errno. */
-int kevent(int kq, const struct kevent *changes, int n_changes, struct kevent *events, int max, const struct timespec *timeout);
+/* Makes the changes, then waits for events as kevent(2) says. A change that fails is told as an
+ * event with EV_ERROR where there is room, else by -1 with errno. Returns how many events were
+ * stored, or -1 with errno. */
+int kevent(int kq, const struct kevent *changes, int n_changes, struct kevent *events, int max,
+           const struct timespec *timeout);
 
 #endif
