@@ -170,8 +170,10 @@ static int channel_keep(struct channel *c, const struct message *m, const uint32
         return -ENOMEM;
     *s = (struct channel_sent){ .n = n_head + m->payload.n, .sent = sent, .fd = -1 };
     if (m->fd >= 0 && sent == 0 && (s->fd = fcntl(m->fd, F_DUPFD_CLOEXEC, 0)) < 0) {
+        int err = -errno;
+
         free(s);
-        return -errno;
+        return err;
     }
     memcpy(s->bytes, head, n_head);
     if (m->payload.n > 0)
