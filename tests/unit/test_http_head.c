@@ -135,6 +135,7 @@ static const struct {
     { OK "Content-Length: 0, 00\r\n\r\n", "Content-Length: 0\r\n", 0 },
     { OK "Content-Length: 5\r\nContent-Length: 5, 5\r\n\r\n", "Content-Length: 5\r\n", 5 },
     { OK "Content-Length: 5, 5\r\nContent-Length: 5\r\n\r\n", "Content-Length: 5\r\n", 5 },
+    { OK "Content-Length: 0\r\nContent-Length: 0\r\n\r\n", "Content-Length: 0\r\n", 0 },
     { "HTTP/1.0 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n", "Transfer-Encoding: chunked\r\n",
       -2 },
     { "HTTP/1.0 200 OK\r\nConnection: keep-alive\r\nTransfer-Encoding: chunked\r\n\r\n",

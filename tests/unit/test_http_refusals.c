@@ -33,6 +33,7 @@ static const struct refusal bad_requests[] = {
     BAD("Content-Length: 5\r\nTransfer-Encoding: chunked"),
     BAD("Transfer-Encoding: chunked\r\nContent-Length: 0"),
     BAD("Content-Length: 5\r\nContent-Length: 6"),
+    BAD("Content-Length: 0\r\nContent-Length: 6"),
     BAD("Content-Length: 5\r\nContent-Length: 5"),
     BAD("Content-Length: 5\r\ncontent-length: 5"),
     BAD("Content-Length: 5, 5"),
@@ -220,6 +221,7 @@ static void requests_are_refused(void **state)
 static const struct refusal bad_responses[] = {
     { 0, OK "Content-Length: 5\r\nTransfer-Encoding: chunked\r\n\r\n", 0 },
     { 0, OK "Content-Length: 5\r\nContent-Length: 6\r\n\r\n", 0 },
+    { 0, OK "Content-Length: 0\r\nContent-Length: 6\r\n\r\n", 0 },
     { 0, OK "Content-Length: 5\r\nContent-Length: 5\r\nContent-Length: 6\r\n\r\n", 0 },
     { 0, OK "Content-Length: 5, 6\r\n\r\n", 0 },
     { 0, OK "Content-Length: 5, 5\r\nContent-Length: 6\r\n\r\n", 0 },
