@@ -105,6 +105,7 @@ struct conf_upstream {
     unsigned n_fallbacks;
     uint64_t retry_buffer;
     bool alias_top_only;
+    bool include_usage;    /* streams are asked for their tokens */
     struct conf_url proxy; /* host == NULL: direct */
     char *socket;          /* the path of a unix socket to connect to; "" = the host of base_url */
     uint64_t timeout, response_timeout, idle_timeout, keepalive_timeout;

@@ -68,6 +68,7 @@ static const struct conf_row upstream_rows[] = {
       .max = M * M },
     { "alias_scope", CONF_CHOICE, CONF_INHERITS, UPSTREAM(alias_top_only), .initial = "all",
       .words = { "all", "top" } },
+    { "include_usage", CONF_BOOL, CONF_INHERITS, UPSTREAM(include_usage), .initial = "no" },
     { "proxy", CONF_PROXY, CONF_INHERITS, .may_be_empty = true, UPSTREAM(proxy), .initial = "",
       .max = PATH_LONGEST },
     { "socket", CONF_SOCKET, .may_be_empty = true, UPSTREAM(socket), .initial = "",

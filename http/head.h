@@ -14,6 +14,7 @@
 /* Field names that this program tells apart; all others are HTTP_OTHER. Case does not matter. */
 enum http_name {
     HTTP_OTHER,
+    HTTP_ACCEPT_ENCODING,
     HTTP_ACCESS_CONTROL_ALLOW_ORIGIN,
     HTTP_ACCESS_CONTROL_OTHER, /* any other Access-Control-* except the two request fields below */
     HTTP_ACCESS_CONTROL_REQUEST_HEADERS,

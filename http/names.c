@@ -80,7 +80,9 @@ enum http_name http_name_of(struct span name)
     case 14:
         return IS("content-length") ? HTTP_CONTENT_LENGTH : family(name);
     case 15:
-        return IS("x-forwarded-for") ? HTTP_X_FORWARDED_FOR : policy(name);
+        return IS("accept-encoding") ? HTTP_ACCEPT_ENCODING
+            : IS("x-forwarded-for")  ? HTTP_X_FORWARDED_FOR
+                                     : policy(name);
     case 16:
         return IS("content-encoding") ? HTTP_CONTENT_ENCODING
             : IS("proxy-connection")  ? HTTP_PROXY_CONNECTION

@@ -171,7 +171,7 @@ static void forget_closed(struct json_renamer *r, struct way *w)
 }
 
 /* Takes the key at w, which is a name. False if it may not stand there, if its new name finds no
- * room, or if it is a model that matters, once in a text: the bytewise machine takes those. */
+ * room, or if it is one of those that matter, once in a text: the bytewise machine takes them. */
 static bool batch_take_key(struct json_renamer *r, struct json_io *io, const struct json_batch *b,
                            const struct found_key *k, struct way *w)
 {
@@ -180,7 +180,8 @@ static bool batch_take_key(struct json_renamer *r, struct json_io *io, const str
     if (w->depth > 1 && !r->rules->deep)
         return true;
     forget_closed(r, w);
-    if (w->depth == 1 && name == r->rules->model && r->model_step != JSON_MODEL_IGNORED)
+    if (w->depth == 1 &&
+        (name->roles || (name == r->rules->model && r->model_step != JSON_MODEL_IGNORED)))
         return false;
     if (json_twin(r, name, (unsigned)w->depth) || (name->text.p && !batch_replace_key(io, b, k)))
         return false;

@@ -7,6 +7,8 @@
 
 #include "json/rename.h"
 
+struct json_name;
+
 enum json_state {
     /* between tokens */
     JSON_VALUE,         /* a value must come */
@@ -36,16 +38,37 @@ enum json_pending {
     JSON_PENDING_NONE,
     JSON_PENDING_HELD,    /* the held bytes of a key that is no name after all */
     JSON_PENDING_NAME,    /* the rest of a new key, after its opening quote */
-    JSON_PENDING_MODEL,   /* the value in place of the model's */
+    JSON_PENDING_VALUE,   /* the replacement of a value */
+    JSON_PENDING_INCLUDE, /* "include_usage", which was not sent */
     JSON_PENDING_DEFAULTS /* the defaults that were not sent */
 };
 
 enum json_model_step {
     JSON_MODEL_IGNORED, /* "model" is a key like others */
     JSON_MODEL_AWAITED,
-    JSON_MODEL_NAMED,   /* the key has come, and its value is to be replaced */
-    JSON_MODEL_DROPPED, /* within that value */
     JSON_MODEL_PASSED
+};
+
+/* The member whose key has come, where it is more than passed on. All but JSON_MEMBER_ANY are for
+ * the bytewise machine alone. */
+enum json_member {
+    JSON_MEMBER_ANY,
+    JSON_MEMBER_REPLACED, /* its value is to be replaced */
+    JSON_MEMBER_DROPPED,  /* within that value */
+    JSON_MEMBER_STREAM,
+    JSON_MEMBER_OPTIONS,
+    JSON_MEMBER_PARKED, /* those options: key and colon are held until their value begins */
+    JSON_MEMBER_INCLUDE,
+    JSON_MEMBER_LEFT_OUT, /* within a null, whose key was held and is dropped */
+    JSON_MEMBER_MOVED     /* after that: of two commas one is dropped */
+};
+
+enum json_stream { JSON_STREAM_UNKNOWN, JSON_STREAM_FALSE, JSON_STREAM_TRUE };
+
+enum json_options {
+    JSON_OPTIONS_NONE,
+    JSON_OPTIONS_SENT,
+    JSON_OPTIONS_MOVED /* a null, to the end of the object */
 };
 
 /* The input from run to p has been taken and still has to be copied out. Invariant: p - run <=
@@ -101,6 +124,22 @@ static inline uint8_t json_after_value(const struct json_renamer *r)
 /* Takes bytes one by one until io->p is stop, or something is pending. Returns NULL, or why the
  * byte at io->p is a fault. */
 const char *json_take(struct json_renamer *r, struct json_io *io, const char *stop);
+
+/* Notes that name has come as a key. Returns NULL, or why it may not come here. */
+const char *json_member_note(struct json_renamer *r, const struct json_name *name);
+
+/* The value of a member begins with the byte c at io->p. Returns true if something is pending now:
+ * then c is not taken yet. */
+bool json_member_begin(struct json_renamer *r, struct json_io *io, uint8_t c);
+
+/* Holds a key that has ended, and goes out as text; empty: as it is held, with a quote. */
+void json_member_park(struct json_renamer *r, struct span text);
+
+/* Keeps back or drops what was taken, a byte at the most. */
+void json_member_follow(struct json_renamer *r, struct json_io *io);
+
+/* A comma at io->p, behind a member of an object, is about to be taken. */
+void json_member_comma(struct json_renamer *r, struct json_io *io);
 
 /* Takes as much as it safely can before the limit of io, inside the outermost container and from a
  * state between tokens or inside a string that is not held. May take nothing; never finds a fault.

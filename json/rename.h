@@ -44,6 +44,7 @@ struct json_rules_spec {
     unsigned n_defaults;
     bool top_only;       /* alias_scope = top: rename keys of the outermost object only */
     bool model_if_given; /* a default for "model" is added only with a value of json_rename_model */
+    bool usage;          /* the text asks for usage in a stream, see json_rename */
     unsigned *bad; /* NULL, or where -EINVAL stores the number of the wrong entry: aliases count
                       from 0, defaults from n_aliases */
 };
@@ -71,22 +72,23 @@ size_t json_rename_memory(const struct json_rules *rules);
  * Invariants:
  * 1. depth <= JSON_DEPTH_MAX; the lowest depth bits of stack count, bit i telling whether level i +
  *    1 is an object.
- * 2. While holding, held[0 .. n_held) are the bytes of the key after its opening quote, [low, high)
- *    are the names that begin with the matched bytes it unescapes to, and the range is not empty. A
- *    name's byte takes at most six to write, so held cannot overflow.
+ * 2. While holding, held[0 .. n_held) are the bytes of the key from its opening quote on, [low,
+ *    high) are the names that begin with the matched bytes it unescapes to, and the range is not
+ *    empty. A name's byte takes at most six to write, so held cannot overflow.
  * 3. While pending is not JSON_PENDING_NONE no input is taken: the pending text goes out first,
  *    sent bytes of it are out.
  * 4. why is set once, on the fault, and offset does not move after that.
  * 5. memory has a row of bits for each depth, which tells the twins that came in the object
  *    there. It counts where rows has a bit for the depth.
- * 6. While model_step is JSON_MODEL_DROPPED, taken input is not copied out. */
+ * 6. While member is JSON_MEMBER_PARKED, DROPPED or LEFT_OUT, taken input is not copied out. */
 struct json_renamer {
     const struct json_rules *rules;
     uint64_t offset; /* input bytes consumed; on a fault: of the first byte that cannot belong */
     const char *why; /* on a fault: what was wrong there, static text */
     struct span twins[2]; /* on a fault for two keys: the earlier and the later, of the rules */
     /* private */
-    struct span model; /* the value that takes the place of the model's; empty: none does */
+    struct span model;       /* the value that takes the place of the model's; empty: none does */
+    struct span replacement; /* of the value that comes, or is dropped */
     uint8_t *memory;
     uint64_t rows[JSON_DEPTH_MAX / 64];
     uint64_t stack[JSON_DEPTH_MAX / 64];
@@ -101,10 +103,15 @@ struct json_renamer {
     uint8_t progress; /* hex digits of code, or letters of a literal, already read */
     uint8_t literal;
     uint8_t pending, default_next;
-    uint8_t model_step; /* how far the top-level "model" has come, if it matters */
+    uint8_t model_step;        /* how far the top-level "model" has come, if it matters */
+    uint8_t member;            /* the one that has begun, if it matters */
+    uint8_t stream, options;   /* what came as "stream", "stream_options" */
+    uint16_t dropped_at;       /* the depth of the member whose value is dropped */
+    bool in_options, included; /* within the object of stream_options; it has "include_usage" */
+    bool asked;                /* json_rename_asked, as far as it is known */
     bool in_key, holding, closing;
-    bool bare; /* the top-level object has no member */
-    char held[6 * JSON_KEY_MAX];
+    bool bare;                        /* no comma stands before what is added to the object */
+    char held[6 * JSON_KEY_MAX + 64]; /* with quotes, white space and a colon */
 };
 
 /* Starts a body. rules stays the caller's and must outlive the renamer, and so does memory, of
@@ -127,13 +134,24 @@ void json_rename_model(struct json_renamer *r, struct span value);
  * Defaults go in front of the brace that closes the top-level object, with no white space of their
  * own: {"a":1 } becomes {"a":1 ,"t":0.6}. A default is left out if the client sent any key that
  * goes out under the default's outgoing name: with model = model_id and a default for model, a
- * client's "model" counts and so does its "model_id". */
+ * client's "model" counts and so does its "model_id".
+ *
+ * With rules for usage, "stream_options":{"include_usage":true} is added like a default where the
+ * top-level "stream" goes out as true, and a default for "stream_options" goes out in its place
+ * then and only then. In an object that the client sent as "stream_options", include_usage is added
+ * or made true. A null counts as none: before "stream" has come it moves to the end. Other values
+ * stay. All names are those under which the members go out. Of members with the same name the last
+ * one counts. */
 ssize_t json_rename(struct json_renamer *r, struct span in, char *out, size_t cap, size_t *written);
 
 /* Ends the input; writes the bytes held back, as json_rename does. Returns 0 when all is written,
  * -EAGAIN if out was too small (call again), -EBADMSG if the text is incomplete (offset: the length
  * of the input). */
 int json_rename_end(struct json_renamer *r, char *out, size_t cap, size_t *written);
+
+/* True if the text asks for usage without being made to: by the client or by a default. To be
+ * called when the text has ended. */
+bool json_rename_asked(const struct json_renamer *r);
 
 /* True if value is exactly one valid JSON text (white space around it allowed). */
 bool json_valid(struct span value);

@@ -41,6 +41,12 @@ static bool drain_piece(struct json_renamer *r, struct json_io *io, struct span 
     return n == left;
 }
 
+/* True if "stream" goes out as true. */
+static bool streams(const struct json_renamer *r)
+{
+    return r->stream == JSON_STREAM_TRUE || (r->stream == JSON_STREAM_UNKNOWN && r->rules->streams);
+}
+
 /* Writes the rest of a default; the model's may have another value than its own. */
 static bool drain_default(struct json_renamer *r, struct json_io *io, unsigned i)
 {
@@ -48,6 +54,10 @@ static bool drain_default(struct json_renamer *r, struct json_io *io, unsigned i
     size_t n = r->rules->model_value;
     bool done;
 
+    if (r->rules->usage && i == r->rules->options) {
+        r->asked = streams(r) && r->rules->asks;
+        return drain_piece(r, io, streams(r) ? text : r->rules->no_options);
+    }
     if (i != r->rules->model_default || r->model.n == 0)
         return drain_piece(r, io, text);
     if (r->sent < n && !drain_piece(r, io, (struct span){ text.p, n }))
@@ -61,6 +71,8 @@ static bool drain_default(struct json_renamer *r, struct json_io *io, unsigned i
 /* True if default i is not to be added. */
 static bool is_left_out(const struct json_renamer *r, unsigned i)
 {
+    if (r->rules->usage && i == r->rules->options)
+        return r->options == JSON_OPTIONS_SENT || (r->options == JSON_OPTIONS_NONE && !streams(r));
     return (r->seen >> i & 1) ||
         (i == r->rules->model_default && r->rules->model_if_given && r->model.n == 0);
 }
@@ -97,8 +109,11 @@ static bool drain(struct json_renamer *r, struct json_io *io)
     case JSON_PENDING_NAME:
         done = drain_piece(r, io, r->rules->names[r->name].text);
         break;
-    case JSON_PENDING_MODEL:
-        done = drain_piece(r, io, r->model);
+    case JSON_PENDING_VALUE:
+        done = drain_piece(r, io, r->replacement);
+        break;
+    case JSON_PENDING_INCLUDE:
+        done = drain_piece(r, io, r->rules->include);
         break;
     case JSON_PENDING_DEFAULTS:
         done = drain_defaults(r, io);
@@ -113,7 +128,7 @@ static bool drain(struct json_renamer *r, struct json_io *io)
  * whose bytes need not be looked at one by one. */
 static bool bulk_can(const struct json_renamer *r)
 {
-    return r->depth > 0 && r->depth <= JSON_LEVELS_MAX && r->model_step != JSON_MODEL_NAMED &&
+    return r->depth > 0 && r->depth <= JSON_LEVELS_MAX && r->member == JSON_MEMBER_ANY &&
         (r->state < JSON_DONE || (r->state == JSON_STRING && !r->holding));
 }
 
@@ -126,7 +141,8 @@ static size_t take_in_bulk(struct json_renamer *r, struct json_io *io, size_t *s
     size_t n = *step;
 
     if (json_io_limit(io) - from < STEP || r->depth > JSON_LEVELS_MAX ||
-        r->model_step == JSON_MODEL_DROPPED || (r->depth == 0 && r->state != JSON_VALUE))
+        r->member == JSON_MEMBER_DROPPED || r->in_options ||
+        (r->depth == 0 && r->state != JSON_VALUE))
         return STEP;
     if (!bulk_can(r))
         return 1;
@@ -179,6 +195,11 @@ int json_rename_end(struct json_renamer *r, char *out, size_t cap, size_t *writt
     if (!r->why && !may_end(r))
         r->why = r->offset ? "the text ends too early" : "the text is empty";
     return r->why ? -EBADMSG : 0;
+}
+
+bool json_rename_asked(const struct json_renamer *r)
+{
+    return r->asked;
 }
 
 bool json_valid(struct span value)

@@ -1,7 +1,9 @@
 /* Looks keys up in the compiled rules: whole ones by binary search, and byte by byte by narrowing
- * the range that still agrees. */
+ * the range that still agrees. Frees the rules. */
 #include "json/rules.h"
 #include "json/escape.h"
+
+#include <stdlib.h>
 
 int json_name_compare(struct span a, struct span b)
 {
@@ -94,4 +96,15 @@ const struct json_name *json_name_read(const struct json_rules *rules, const cha
         return read_escaped(rules, p);
     *p += n;
     return json_name_find(rules, (struct span){ *p - n, n });
+}
+
+void json_rules_free(struct json_rules *r)
+{
+    if (!r)
+        return;
+    for (unsigned i = 0; i <= JSON_DEFAULTS_MAX; i++)
+        free((char *)r->defaults[i].p);
+    free(r->names);
+    free(r->text);
+    free(r);
 }

@@ -15,7 +15,15 @@ struct maker {
     char *end;
     const char *why;
     unsigned bad;
+    unsigned n_defaults; /* with one for stream_options, see default_at */
 };
+
+/* The members by which usage is asked for, and what each role is about. */
+static const struct span usage_names[] = { { "stream", 6 },
+                                           { "stream_options", 14 },
+                                           { "include_usage", 13 } };
+
+enum { STREAM, OPTIONS, INCLUDE, N_USAGE };
 
 static int compare_keys(const void *a, const void *b)
 {
@@ -56,6 +64,27 @@ static struct span maker_put_quoted(struct maker *m, struct span text)
     return (struct span){ start, (size_t)(m->end - start) };
 }
 
+static struct span trimmed(struct span s)
+{
+    while (s.n > 0 && memchr(" \t\r\n", s.p[0], 4))
+        s = span_skip(s, 1);
+    while (s.n > 0 && memchr(" \t\r\n", s.p[s.n - 1], 4))
+        s.n--;
+    return s;
+}
+
+/* Stores a member, with the comma before it, and returns it. */
+static struct span maker_put_member(struct maker *m, struct span key, struct span value)
+{
+    char *start = m->end;
+
+    maker_put(m, SPAN(","));
+    maker_put_quoted(m, key);
+    maker_put(m, SPAN(":"));
+    maker_put(m, value);
+    return (struct span){ start, (size_t)(m->end - start) };
+}
+
 /* Notes the fault of entry number bad. */
 static int maker_refuse(struct maker *m, unsigned bad, const char *why)
 {
@@ -80,6 +109,8 @@ static size_t text_size(const struct json_rules_spec *spec)
         size += spec->aliases[i].from.n + 7 * spec->aliases[i].to.n + 2;
     for (unsigned i = 0; i < spec->n_defaults; i++)
         size += spec->defaults[i].key.n;
+    if (spec->usage)
+        size += 2 * (sizeof ",\"\":null" + 6 * JSON_KEY_MAX);
     return size;
 }
 
@@ -148,6 +179,25 @@ static struct span goes_as(const struct json_rules *rules, struct span key)
     return name ? name->goes_as : key;
 }
 
+/* Default i. The last may be one of our own: it is not the spec's. */
+static struct json_default default_at(const struct maker *m, unsigned i)
+{
+    return i < m->spec->n_defaults ? m->spec->defaults[i]
+                                   : (struct json_default){ usage_names[OPTIONS], SPAN("{}") };
+}
+
+/* Finds the default for stream_options, or has one of our own added. */
+static void maker_find_options(struct maker *m)
+{
+    struct span key = goes_as(m->rules, usage_names[OPTIONS]);
+    unsigned i = 0;
+
+    while (i < m->spec->n_defaults && !span_eq(goes_as(m->rules, m->spec->defaults[i].key), key))
+        i++;
+    m->rules->options = i;
+    m->n_defaults += i == m->spec->n_defaults;
+}
+
 static int check_default(struct maker *m, unsigned i)
 {
     const struct json_default *d = m->spec->defaults;
@@ -181,6 +231,31 @@ static void add_name(struct json_rules *rules, struct span key)
         (struct json_name){ .key = key, .goes_as = key, .default_index = -1 };
 }
 
+/* Adds the keys by which usage is asked for, and tells who has which role. include_usage is renamed
+ * only where all keys are. */
+static void maker_add_roles(struct maker *m)
+{
+    struct json_rules *rules = m->rules;
+    struct span out[N_USAGE];
+
+    for (unsigned i = 0; i < N_USAGE; i++)
+        out[i] = i < INCLUDE || rules->deep ? goes_as(rules, usage_names[i]) : usage_names[i];
+    for (unsigned i = 0; i < m->spec->n_defaults; i++)
+        if (span_eq(goes_as(rules, m->spec->defaults[i].key), out[STREAM]))
+            rules->streams = span_eq(trimmed(m->spec->defaults[i].value), SPAN("true"));
+    for (unsigned i = 0; i < N_USAGE; i++)
+        add_name(rules, out[i]);
+    for (uint32_t i = 0; i < rules->n_names; i++) {
+        struct json_name *name = &rules->names[i];
+
+        for (unsigned k = 0; k < N_USAGE; k++)
+            if (span_eq(k < INCLUDE || rules->deep ? name->goes_as : name->key, out[k]))
+                name->roles |= (uint8_t)(1u << k);
+    }
+    rules->no_options = maker_put_member(m, out[OPTIONS], SPAN("null"));
+    rules->include = maker_put_member(m, out[INCLUDE], SPAN("true"));
+}
+
 /* Checks the defaults and adds the keys that make them unnecessary. */
 static int maker_take_defaults(struct maker *m)
 {
@@ -197,6 +272,8 @@ static int maker_take_defaults(struct maker *m)
     }
     for (uint32_t i = 0; i < rules->n_names; i++)
         rules->names[i].default_index = -1;
+    if (rules->usage)
+        maker_add_roles(m);
     for (unsigned i = 0; i < n; i++) {
         bool aliased = out[i].p != m->spec->defaults[i].key.p;
 
@@ -235,7 +312,7 @@ static int text_grow(struct value_text *t, size_t room)
  * seen that it is one value. -EINVAL if it cannot stand there: r->why says why. */
 static int append_renamed(struct json_renamer *r, struct span value, struct value_text *t)
 {
-    json_enter(r, false);
+    json_enter(r, true);
     while (value.n > 0) {
         size_t written;
         ssize_t taken;
@@ -251,20 +328,23 @@ static int append_renamed(struct json_renamer *r, struct span value, struct valu
     return 0;
 }
 
-static struct span trimmed(struct span s)
+/* The value of default i, without white space; of a null as stream_options, which is as good as
+ * none, what stands for it. */
+static struct span default_value(const struct maker *m, unsigned i)
 {
-    while (s.n > 0 && memchr(" \t\r\n", s.p[0], 4))
-        s = span_skip(s, 1);
-    while (s.n > 0 && memchr(" \t\r\n", s.p[s.n - 1], 4))
-        s.n--;
-    return s;
+    struct span value = trimmed(default_at(m, i).value);
+
+    if (m->rules->usage && i == m->rules->options && span_eq(value, SPAN("null")))
+        return SPAN("{}");
+    return value;
 }
 
 /* Makes the text of default i: a comma, its outgoing key, a colon and its value. */
 static int make_default(struct maker *m, unsigned i, struct value_text *t, void *memory)
 {
-    const struct json_default *d = &m->spec->defaults[i];
-    struct span key = goes_as(m->rules, d->key);
+    struct json_rules *rules = m->rules;
+    struct json_default d = default_at(m, i);
+    struct span key = goes_as(rules, d.key);
     struct json_renamer r;
     char *end = m->end;
     int err = text_grow(t, 6 * key.n + sizeof ",\"\":");
@@ -272,17 +352,19 @@ static int make_default(struct maker *m, unsigned i, struct value_text *t, void 
     if (err)
         return err;
     m->end = t->p;
-    maker_put(m, SPAN(","));
-    maker_put_quoted(m, key);
-    maker_put(m, SPAN(":"));
-    t->n = (size_t)(m->end - t->p);
-    if (span_eq(d->key, SPAN("model"))) {
-        m->rules->model_default = i;
-        m->rules->model_value = t->n;
-    }
+    t->n = maker_put_member(m, key, SPAN("")).n;
     m->end = end;
-    json_rename_init(&r, m->rules, memory);
-    err = append_renamed(&r, trimmed(d->value), t);
+    if (span_eq(d.key, SPAN("model"))) {
+        rules->model_default = i;
+        rules->model_value = t->n;
+    }
+    json_rename_init(&r, rules, memory);
+    if (rules->usage && i == rules->options) {
+        rules->options_value = t->n;
+        r.member = JSON_MEMBER_OPTIONS;
+    }
+    err = append_renamed(&r, default_value(m, i), t);
+    rules->asks |= r.asked;
     if (err != -EINVAL)
         return err;
     return maker_refuse(m, m->spec->n_aliases + i,
@@ -303,7 +385,7 @@ static int store_default(struct maker *m, unsigned i)
 
 static int store_defaults(struct maker *m)
 {
-    unsigned n = m->spec->n_defaults;
+    unsigned n = m->n_defaults;
 
     m->rules->model_default = n;
     for (unsigned i = 0; i < n; i++) {
@@ -316,42 +398,6 @@ static int store_defaults(struct maker *m)
     return 0;
 }
 
-/* Lets byte c pass at its place for the groups given. */
-static void allow(struct json_name_byte *b, uint8_t c, uint8_t groups)
-{
-    b->at[c & 63] |= groups;
-    b->low[c & 15] |= groups;
-    b->high[c >> 4] |= groups;
-}
-
-static void allow_any(struct json_name_byte *b, uint8_t groups)
-{
-    for (unsigned c = 0; c < 256; c++)
-        allow(b, (uint8_t)c, groups);
-}
-
-/* Fills the filter. Names take the groups in turn; each may also begin with an escape. */
-static void note_starts(struct json_rules *rules)
-{
-    const uint8_t escaped = 1u << 7;
-
-    if (rules->n_names == 0)
-        return;
-    allow(&rules->starts.first, '\\', escaped);
-    allow_any(&rules->starts.second, escaped);
-    allow(&rules->starts.second, '\\', 0xFF);
-    for (uint32_t i = 0; i < rules->n_names; i++) {
-        struct span key = rules->names[i].key;
-        uint8_t group = (uint8_t)(1u << i % 7);
-
-        allow(&rules->starts.first, key.n > 0 ? (uint8_t)key.p[0] : '"', group);
-        if (key.n == 0)
-            allow_any(&rules->starts.second, group);
-        else
-            allow(&rules->starts.second, key.n > 1 ? (uint8_t)key.p[1] : '"', group);
-    }
-}
-
 static int rules_fill(struct maker *m)
 {
     struct json_rules *rules = m->rules;
@@ -360,18 +406,22 @@ static int rules_fill(struct maker *m)
 
     rules->kernel = json_kernel_best();
     rules->text = m->end = malloc(text_size(spec));
-    rules->names = calloc((size_t)2 * spec->n_aliases + spec->n_defaults + 2, sizeof *rules->names);
+    rules->names =
+        calloc((size_t)2 * spec->n_aliases + spec->n_defaults + 2 + N_USAGE, sizeof *rules->names);
     if (!rules->text || !rules->names)
         return -ENOMEM;
     rules->deep = spec->n_aliases > 0 && !spec->top_only;
     rules->model_if_given = spec->model_if_given;
+    rules->usage = spec->usage;
     err = maker_take_aliases(m);
     if (!err)
         maker_add_new_names(m);
+    if (!err && rules->usage)
+        maker_find_options(m);
     err = err ? err : maker_take_defaults(m);
     err = err ? err : json_twins_link(rules);
     rules->model = json_name_find(rules, SPAN("model"));
-    note_starts(rules);
+    json_names_filter(rules);
     return err ? err : store_defaults(m);
 }
 
@@ -379,7 +429,8 @@ int json_rules_make(struct json_rules **out, const struct json_rules_spec *spec,
 {
     struct maker m = { .spec = spec,
                        .rules = calloc(1, sizeof(struct json_rules)),
-                       .why = "out of memory" };
+                       .why = "out of memory",
+                       .n_defaults = spec->n_defaults };
     int err = m.rules ? rules_fill(&m) : -ENOMEM;
 
     if (err) {
@@ -391,15 +442,4 @@ int json_rules_make(struct json_rules **out, const struct json_rules_spec *spec,
     }
     *out = m.rules;
     return 0;
-}
-
-void json_rules_free(struct json_rules *r)
-{
-    if (!r)
-        return;
-    for (unsigned i = 0; i < JSON_DEFAULTS_MAX; i++)
-        free((char *)r->defaults[i].p);
-    free(r->names);
-    free(r->text);
-    free(r);
 }

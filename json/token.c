@@ -76,16 +76,23 @@ static void open_text(struct json_renamer *r, struct json_io *io)
 
 static void open_key(struct json_renamer *r, struct json_io *io)
 {
+    bool all = r->rules->deep || r->in_options;
+    bool may_be_name =
+        r->member != JSON_MEMBER_DROPPED && (r->depth == 1 ? r->rules->n_names > 0 : all);
+
+    if (may_be_name)
+        json_io_flush(io);
     open_text(r, io);
     r->in_key = true;
-    if (r->model_step != JSON_MODEL_DROPPED &&
-        (r->depth == 1 ? r->rules->n_names > 0 : r->rules->deep)) {
-        json_io_flush(io);
-        r->holding = true;
-        r->low = 0;
-        r->high = r->rules->n_names;
-        r->matched = r->n_held = r->surrogate = 0;
-    }
+    if (!may_be_name)
+        return;
+    io->run = io->p;
+    r->holding = true;
+    r->low = 0;
+    r->high = r->rules->n_names;
+    r->matched = r->surrogate = 0;
+    r->held[0] = '"';
+    r->n_held = 1;
 }
 
 static void end_string(struct json_renamer *r)
@@ -93,47 +100,30 @@ static void end_string(struct json_renamer *r)
     r->state = r->in_key ? JSON_COLON : json_after_value(r);
 }
 
-/* Notes that name has come as a key. Returns why it may not. */
-static const char *note_name(struct json_renamer *r, const struct json_name *name)
-{
-    const struct json_name *twin = json_twin(r, name, r->depth);
-
-    if (twin) {
-        r->twins[0] = twin->key;
-        r->twins[1] = name->key;
-        return "both would go out under one name";
-    }
-    if (r->depth > 1)
-        return NULL;
-    if (name->default_index >= 0)
-        r->seen |= (uint64_t)1 << name->default_index;
-    if (name != r->rules->model || r->model_step == JSON_MODEL_IGNORED)
-        return NULL;
-    if (r->model_step != JSON_MODEL_AWAITED)
-        return "a second \"model\"";
-    r->model_step = r->model.n > 0 ? JSON_MODEL_NAMED : JSON_MODEL_PASSED;
-    return NULL;
-}
-
 /* Takes the closing quote of a held key. A new key replaces it and this quote; otherwise the
  * quote is taken once the held bytes are out. */
 static const char *close_held(struct json_renamer *r, struct json_io *io)
 {
     const struct json_name *name = json_name_at_end(r->rules, r->low, r->high, r->matched);
-    const char *why = name ? note_name(r, name) : NULL;
+    const char *why = name ? json_member_note(r, name) : NULL;
+    bool renamed = name && name->text.p && (r->depth == 1 || r->rules->deep);
 
     if (why)
         return why;
-    if (!name || !name->text.p) {
+    if (!renamed && r->member != JSON_MEMBER_PARKED) {
         release_key(r);
         return NULL;
     }
     r->holding = false;
-    r->name = (uint32_t)(name - r->rules->names);
-    r->pending = JSON_PENDING_NAME;
-    r->sent = 1;
     io->run = ++io->p;
     end_string(r);
+    if (r->member == JSON_MEMBER_PARKED) {
+        json_member_park(r, renamed ? name->text : SPAN(""));
+        return NULL;
+    }
+    r->name = (uint32_t)(name - r->rules->names);
+    r->pending = JSON_PENDING_NAME;
+    r->sent = 0;
     return NULL;
 }
 
@@ -285,19 +275,30 @@ static const char *open_container(struct json_renamer *r, struct json_io *io, bo
     return NULL;
 }
 
+/* True if something may have to go out before the bracket that closes the innermost container. */
+static bool may_add(const struct json_renamer *r)
+{
+    if (r->depth == 1)
+        return r->rules->n_defaults > 0 && json_in_object(r);
+    return r->depth == 2 && r->in_options && !r->included;
+}
+
 /* A closing bracket in its right place. Defaults go out before the one that ends the outermost
  * object. */
 static const char *close_container(struct json_renamer *r, struct json_io *io)
 {
-    if (r->depth == 1 && r->rules->n_defaults > 0 && json_in_object(r) && !r->closing) {
+    if (!r->closing && may_add(r)) {
         json_io_flush(io);
         r->closing = true;
-        r->bare = r->state == JSON_FIRST_KEY;
-        r->pending = JSON_PENDING_DEFAULTS;
+        r->bare = r->state == JSON_FIRST_KEY || r->member == JSON_MEMBER_MOVED;
+        r->member = JSON_MEMBER_ANY;
+        r->pending = r->depth == 1 ? JSON_PENDING_DEFAULTS : JSON_PENDING_INCLUDE;
         r->default_next = 0;
-        r->sent = 0;
+        r->sent = r->depth == 2 && r->bare;
         return NULL;
     }
+    if (r->depth == 2)
+        r->closing = r->in_options = false;
     r->depth--;
     r->state = json_after_value(r);
     io->p++;
@@ -306,13 +307,8 @@ static const char *close_container(struct json_renamer *r, struct json_io *io)
 
 static const char *take_value(struct json_renamer *r, struct json_io *io, uint8_t c)
 {
-    if (r->model_step == JSON_MODEL_NAMED) {
-        json_io_flush(io);
-        r->model_step = JSON_MODEL_DROPPED;
-        r->pending = JSON_PENDING_MODEL;
-        r->sent = 0;
+    if (r->member != JSON_MEMBER_ANY && json_member_begin(r, io, c))
         return NULL;
-    }
     if (c == '"') {
         open_text(r, io);
         return NULL;
@@ -343,6 +339,7 @@ static const char *take_after(struct json_renamer *r, struct json_io *io, uint8_
 
     if (c == ',') {
         r->state = object ? JSON_KEY : JSON_VALUE;
+        json_member_comma(r, io);
         io->p++;
         return NULL;
     }
@@ -401,22 +398,14 @@ static const char *take_byte(struct json_renamer *r, struct json_io *io, uint8_t
     }
 }
 
-/* Leaves out what was taken of the model's value, and notes where that ends. */
-static void drop(struct json_renamer *r, struct json_io *io)
-{
-    io->run = io->p;
-    if (r->depth == 1 && r->state == JSON_AFTER)
-        r->model_step = JSON_MODEL_PASSED;
-}
-
 const char *json_take(struct json_renamer *r, struct json_io *io, const char *stop)
 {
     const char *why = NULL;
 
     while (!why && io->p < stop && r->pending == JSON_PENDING_NONE) {
         why = take_byte(r, io, (uint8_t)*io->p);
-        if (r->model_step == JSON_MODEL_DROPPED)
-            drop(r, io);
+        if (r->member != JSON_MEMBER_ANY)
+            json_member_follow(r, io);
     }
     return why;
 }

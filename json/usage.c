@@ -2,7 +2,7 @@
 #include "json/usage.h"
 
 /* What a key of the outermost object or of usage says of the value behind it. */
-enum { MEMBER_OTHER, MEMBER_USAGE, MEMBER_INPUT, MEMBER_OUTPUT };
+enum { MEMBER_OTHER, MEMBER_USAGE, MEMBER_CHOICES, MEMBER_ERROR, MEMBER_INPUT, MEMBER_OUTPUT };
 
 /* OpenAI's names in chat completions, and those of its responses. */
 static const struct {
@@ -11,6 +11,8 @@ static const struct {
     bool in_usage;
 } keys[] = {
     { { "usage", 5 }, MEMBER_USAGE, false },
+    { { "choices", 7 }, MEMBER_CHOICES, false },
+    { { "error", 5 }, MEMBER_ERROR, false },
     { { "prompt_tokens", 13 }, MEMBER_INPUT, true },
     { { "completion_tokens", 17 }, MEMBER_OUTPUT, true },
     { { "input_tokens", 12 }, MEMBER_INPUT, true },
@@ -20,6 +22,13 @@ static const struct {
 void json_usage_init(struct json_usage *u)
 {
     *u = (struct json_usage){ 0 };
+}
+
+/* The text is no chunk of usage. */
+static void usage_is_other(struct json_usage *u)
+{
+    u->other = true;
+    u->over |= u->stops;
 }
 
 /* The innermost open object is one whose members are looked at. */
@@ -76,6 +85,10 @@ static void usage_open(struct json_usage *u, bool object)
 {
     bool is_usage = object && u->depth == 1 && u->member == MEMBER_USAGE;
 
+    if (!object && u->depth == 1 && u->member == MEMBER_CHOICES)
+        u->in_choices = u->empty = true;
+    if (object && u->member == MEMBER_ERROR)
+        usage_is_other(u);
     u->depth++;
     if (is_usage) {
         u->in_usage = u->found = true;
@@ -90,7 +103,7 @@ static void usage_close(struct json_usage *u)
     u->depth--;
     u->over = u->depth == 0;
     if (u->depth == 1)
-        u->in_usage = false;
+        u->in_usage = u->in_choices = false;
     u->member = MEMBER_OTHER;
     u->wants_key = false;
 }
@@ -111,8 +124,12 @@ static void usage_look_at_scalar(struct json_usage *u, char c)
 /* Looks at a byte outside of strings, in the outermost object or deeper. */
 static void usage_look_at(struct json_usage *u, char c)
 {
+    if (u->in_choices && u->depth == 2 && !memchr("] \t\r\n", c, 5))
+        usage_is_other(u);
     switch (c) {
     case '"':
+        if (u->member == MEMBER_ERROR)
+            usage_is_other(u);
         u->in_string = true;
         u->in_key = u->wants_key;
         u->key_n = 0;
@@ -146,7 +163,7 @@ static void usage_begin(struct json_usage *u, char c)
     if (c == '{')
         usage_open(u, true);
     else
-        u->over = !memchr(" \t\r\n", c, 4);
+        u->other = u->over = !memchr(" \t\r\n", c, 4);
 }
 
 void json_usage_read(struct json_usage *u, struct span in)
@@ -162,4 +179,14 @@ void json_usage_read(struct json_usage *u, struct span in)
             usage_begin(u, in.p[0]);
         in = span_skip(in, n);
     }
+}
+
+bool json_usage_is_chunk(const struct json_usage *u)
+{
+    return u->over && u->depth == 0 && u->found && u->empty && !u->other;
+}
+
+bool json_usage_is_other(const struct json_usage *u)
+{
+    return u->other || (u->over && !json_usage_is_chunk(u));
 }

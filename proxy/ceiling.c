@@ -6,11 +6,11 @@
 #include "log/secrets.h"
 #include "net/tls.h"
 #include "proxy/admission.h"
+#include "proxy/hide.h"
 #include "proxy/replay.h"
 #include "proxy/response.h"
 #include "proxy/rewrite.h"
 #include "proxy/state.h"
-#include "proxy/tokens.h"
 #include "upstream/dial.h"
 
 #include <string.h>
@@ -126,11 +126,22 @@ static uint64_t rewrite_memory(const struct conf *c)
     uint64_t names = 0;
 
     for (unsigned i = 0; i < c->n_upstreams; i++)
-        names = larger(names, 2 * (uint64_t)c->upstreams[i].n_aliases + c->upstreams[i].n_defaults);
+        names = larger(names,
+                       2 * (uint64_t)c->upstreams[i].n_aliases + c->upstreams[i].n_defaults +
+                           c->upstreams[i].include_usage);
     if (names == 0)
         return 0;
     return sizeof(struct rewrite) + JSON_DEPTH_MAX * (names / 8 + 1) +
         outq_memory(WORKER_TEXT_SIZE) + outq_memory(WORKER_READ_SIZE);
+}
+
+/* What reads a response, and an event of it that may have to be hidden. */
+static uint64_t reader_memory(const struct conf *c)
+{
+    for (unsigned i = 0; i < c->n_upstreams; i++)
+        if (c->upstreams[i].include_usage)
+            return sizeof(struct hide) + outq_memory(TOKENS_EVENT_MAX);
+    return sizeof(struct tokens);
 }
 
 /* Both bodies for the log, and what masks a key that nobody configured. */
@@ -172,8 +183,7 @@ static uint64_t client_memory(const struct conf *c)
     uint64_t kept = keeps(c) ? sizeof(struct replay) + CONF_MODEL_MAX + outq_memory(0) : 0;
 
     return sizeof(struct client) + inbuf_memory((size_t)input(c)) + outq_memory((size_t)output(c)) +
-        kept + tls + rewrite_memory(c) + bodylog_memory(c) + sizeof(struct tokens) +
-        SENTENCE_MEMORY;
+        kept + tls + rewrite_memory(c) + bodylog_memory(c) + reader_memory(c) + SENTENCE_MEMORY;
 }
 
 static unsigned tls_layers(const struct conf_upstream *u)

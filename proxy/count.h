@@ -3,10 +3,8 @@
 #ifndef PROXY_COUNT_H
 #define PROXY_COUNT_H
 
+#include "proxy/hide.h"
 #include "proxy/state.h"
-#include "proxy/tokens.h"
-
-#include <stdlib.h>
 
 /* Counts the exchange, which has ended. It stands in the way of every request. */
 static inline void exchange_count(const struct exchange *x, const struct worker *w)
@@ -27,7 +25,7 @@ static inline void exchange_count(const struct exchange *x, const struct worker 
 }
 
 /* Counts the tokens that the response reported, if they were read, and lets go of them. */
-static inline void exchange_count_tokens(struct exchange *x, const struct worker *w)
+static inline void exchange_count_tokens(struct exchange *x, struct worker *w)
 {
     const struct upstream *u = x->attempt.upstream;
     uint64_t whose = x->key ? x->key->tally : 0;
@@ -42,7 +40,7 @@ static inline void exchange_count_tokens(struct exchange *x, const struct worker
     if (x->tokens->output > 0)
         tally_add(w->tally, whose | tally_low((struct tally_kind){ .what = TALLY_OUTPUT }),
                   x->tokens->output);
-    free(x->tokens);
+    hide_free(x->tokens, &w->blocks);
     x->tokens = NULL;
 }
 

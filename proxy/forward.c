@@ -46,16 +46,19 @@ static inline void put_fields(struct out *o, const struct http_head *h,
 enum {
     KEEP_AUTHORIZATION = 1,
     DROP_PAGE = 2,
+    DROP_CODINGS = 4,
 };
 
 /* Forwarded and its kin would let a client forge what the upstream believes of the hops before it;
  * cookies are the proxy's site's, not the upstream's; a page that this proxy has let in need not
- * be let in again. */
+ * be let in again; a coded response cannot be read. */
 static bool keep_in_request(const struct http_field *f, unsigned flags)
 {
     switch (f->id) {
     case HTTP_OTHER:
         return !f->hop;
+    case HTTP_ACCEPT_ENCODING:
+        return !(flags & DROP_CODINGS) && !f->hop;
     case HTTP_AUTHORIZATION:
         return flags & KEEP_AUTHORIZATION;
     case HTTP_ORIGIN:
@@ -126,8 +129,9 @@ void forward_request(struct out *o, const struct http_head *h, const struct rout
     const struct authorization *key = to->key;
     const struct conf_upstream *c = to->target->conf;
     bool own_field = key->as_sent && (!c->auth_api_key || key->token.n == 0);
-    unsigned flags =
-        (own_field ? KEEP_AUTHORIZATION : 0) | (s->conf->access.n_cors_origins > 0 ? DROP_PAGE : 0);
+    unsigned flags = (own_field ? KEEP_AUTHORIZATION : 0) |
+        (s->conf->access.n_cors_origins > 0 ? DROP_PAGE : 0) |
+        (c->include_usage && r->handler == ROUTE_CHAT ? DROP_CODINGS : 0);
 
     out_put(o, h->method);
     out_put(o, SPAN(" "));

@@ -68,6 +68,7 @@ static int start(struct client *c, const struct http_head *h, const struct route
     struct out head;
 
     x->attempt.upstream = t->upstream;
+    x->hides_usage = r->handler == ROUTE_CHAT && t->conf->include_usage;
     out_init(&head, c->worker->text, sizeof c->worker->text);
     forward_request(&head, h, r, &to);
     x->send_framing = framing_up(x, h);

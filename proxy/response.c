@@ -2,10 +2,10 @@
 #include "proxy/response.h"
 #include "http/error.h"
 #include "proxy/bodylog.h"
+#include "proxy/hide.h"
 #include "proxy/plan.h"
 #include "proxy/response_head.h"
 #include "proxy/state.h"
-#include "proxy/tokens.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -47,6 +47,12 @@ static void put_error_event(struct http_writer *out, struct out *o, enum failure
     http_writer_data(out, out_span(o));
 }
 
+/* True if events of the response are hidden. */
+static bool hides(const struct exchange *x)
+{
+    return x->tokens && (x->tokens->flags & TOKENS_SIFT);
+}
+
 /* The whole body has come, out holding the last of it. A stream of completion chunks that never
  * said it was finished is not taken for one that did. */
 static void response_finish(struct client *c, struct http_writer *out)
@@ -57,6 +63,8 @@ static void response_finish(struct client *c, struct http_writer *out)
 
     out_init(&o, text, sizeof text);
     response_no_stream(c);
+    if (hides(x))
+        hide_end(c, out);
     if (x->watched && sse_cut_short(&x->judge)) {
         exchange_ends_as(x, END_UPSTREAM_LOST);
         put_error_event(out, &o, FAIL_UPSTREAM,
@@ -167,6 +175,10 @@ static ssize_t add_piece(struct client *c, struct span in, struct http_writer *o
         sse_judge(&x->judge, piece.data);
     if (x->watched && !x->evented)
         note_event(c, piece.data);
+    if (hides(x)) {
+        hide_add(c, &piece, out);
+        return n;
+    }
     if (x->tokens)
         tokens_read(x->tokens, piece.data);
     bodylog_show(c, BODYLOG_RESPONSE, piece.data);

@@ -4,8 +4,8 @@
 #include "proxy/bodylog.h"
 #include "proxy/cors.h"
 #include "proxy/forward.h"
+#include "proxy/hide.h"
 #include "proxy/state.h"
-#include "proxy/tokens.h"
 
 #include <stdlib.h>
 
@@ -99,16 +99,17 @@ static void put_head(struct client *c, const struct http_head *h, struct http_wr
     http_writer_raw(out, out_span(&o));
 }
 
-/* Has the tokens of the response read, where somebody may ask for their number. Without memory for
- * it they are not counted. */
+/* Has the tokens of the response read, where somebody may ask for their number or they are hidden.
+ * Without memory for it they are neither counted nor hidden. */
 static void begin_tokens(struct exchange *x, const struct http_head *h)
 {
-    if (!x->settings->counts_tokens || http_coding(h).n > 0 ||
-        !(x->watched || has_type(h, SPAN("application/json"))))
-        return;
-    x->tokens = malloc(sizeof *x->tokens);
-    if (x->tokens)
-        tokens_init(x->tokens, x->watched);
+    unsigned what = x->watched && x->hides_usage ? TOKENS_SIFT : 0;
+
+    if (x->settings->counts_tokens &&
+        (x->watched || (has_type(h, SPAN("application/json")) && http_coding(h).n == 0)))
+        what |= TOKENS_COUNT;
+    if (what)
+        x->tokens = hide_make(what | (x->watched ? TOKENS_STREAM : 0));
 }
 
 void response_begin(struct client *c, const struct http_head *h, bool may_keep,

@@ -76,6 +76,7 @@ struct exchange {
     bool unknown_key : 1;     /* the client's key is not in the table, and was let in */
     bool by_model : 1;        /* the model in the body chooses the upstream */
     bool choosing : 1;        /* it is still looked for */
+    bool hides_usage : 1;     /* the client did not ask for the usage that we have asked for */
     bool checked : 1;         /* the body was read: it is valid, and names one model at the most */
     uint8_t interims;         /* 1xx responses so far */
     uint8_t tries;            /* of the plan, this one included */

@@ -40,6 +40,7 @@ static void list_rules(struct json_alias *aliases, struct json_default *defaults
         else
             defaults[spec->n_defaults++] = (struct json_default){ name, value };
     }
+    spec->usage = u->include_usage && !from->only;
     if (from->adds_model && !has_default_model(u)) {
         defaults[spec->n_defaults++] = (struct json_default){ SPAN("model"), SPAN("\"\"") };
         spec->model_if_given = true;
@@ -156,7 +157,7 @@ static int make_target(struct target *t, const struct conf *c, unsigned self, st
         conf_error(errors, c, conf_upstream_line(u, "ca_file"), section, "%s", why);
     else if (err == -EIO)
         fprintf(errors, "openai-chat-proxy: %s\n", why);
-    if (!err && u->n_aliases + u->n_defaults > 0)
+    if (!err && (u->n_aliases + u->n_defaults > 0 || u->include_usage))
         err = make_own_rules(&t->rules, u, has_default_model(c->upstreams));
     if (!err && u->n_api_keys > 1)
         err = keyring_make(&t->keys, u->api_keys, u->n_api_keys);

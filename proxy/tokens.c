@@ -3,28 +3,52 @@
 
 #define DATA SPAN("data:")
 
-void tokens_init(struct tokens *t, bool stream)
+/* A text, or the data of an event, begins. Where only the events of usage matter, no other is read
+ * on. */
+static void begin_text(struct tokens *t)
 {
-    *t = (struct tokens){ .stream = stream };
     json_usage_init(&t->text);
+    t->text.stops = !(t->flags & TOKENS_COUNT);
+}
+
+void tokens_init(struct tokens *t, unsigned flags)
+{
+    *t = (struct tokens){ .flags = (uint8_t)flags };
+    begin_text(t);
 }
 
 static void take_text(struct tokens *t)
 {
-    if (t->text.found) {
+    if (t->text.found && (t->flags & TOKENS_COUNT)) {
         t->input = t->text.input;
         t->output = t->text.output;
     }
-    json_usage_init(&t->text);
+    begin_text(t);
 }
 
-/* A line has ended; a blank one ends the event. */
+/* The data so far is a chunk of usage, and complete. */
+static bool is_usage(const struct tokens *t)
+{
+    return !t->passes && t->event_n <= TOKENS_EVENT_MAX && json_usage_is_chunk(&t->text);
+}
+
+/* A blank line ends the event. */
+static void end_event(struct tokens *t)
+{
+    t->hidden = is_usage(t);
+    take_text(t);
+    t->ended = true;
+    t->begun = t->passes = false;
+    t->event_n = 0;
+}
+
+/* A line has ended. */
 static void end_line(struct tokens *t)
 {
     if (t->matched == 0 && !t->skips)
-        take_text(t);
+        end_event(t);
     t->matched = 0;
-    t->skips = false;
+    t->skips = t->comment = false;
 }
 
 /* The bytes of s in front of the first CR or LF. */
@@ -41,6 +65,8 @@ static size_t read_line(struct tokens *t, struct span in)
     size_t n = rest_of_line(in);
 
     if (t->matched < DATA.n && !t->skips) {
+        t->comment = t->matched == 0 && in.p[0] == ':';
+        t->begun |= !t->comment;
         t->skips = in.p[0] != DATA.p[t->matched];
         t->matched = (uint8_t)(t->matched + !t->skips);
         return 1;
@@ -50,27 +76,56 @@ static size_t read_line(struct tokens *t, struct span in)
     return n;
 }
 
-static void read_stream(struct tokens *t, struct span in)
+/* Reads some bytes of a line, or a byte of its end: at least one. Returns how many. */
+static size_t read_some(struct tokens *t, struct span in)
 {
-    while (in.n > 0) {
-        bool cr = in.p[0] == '\r', lf = in.p[0] == '\n';
-        size_t n = 1;
+    bool cr = in.p[0] == '\r', lf = in.p[0] == '\n';
+    size_t n = 1;
 
-        if (!cr && !lf)
-            n = read_line(t, in);
-        else if (cr || !t->cr)
-            end_line(t);
-        t->cr = cr;
-        in = span_skip(in, n);
-    }
+    t->ended = false;
+    if (!cr && !lf)
+        n = read_line(t, in);
+    else if (cr || !t->cr)
+        end_line(t);
+    t->cr = cr;
+    if (t->begun && t->event_n <= TOKENS_EVENT_MAX)
+        t->event_n += (uint32_t)n;
+    return n;
 }
 
 void tokens_read(struct tokens *t, struct span data)
 {
-    if (t->stream)
-        read_stream(t, data);
-    else
+    if (!(t->flags & TOKENS_STREAM))
         json_usage_read(&t->text, data);
+    while ((t->flags & TOKENS_STREAM) && data.n > 0)
+        data = span_skip(data, read_some(t, data));
+}
+
+/* True while bytes of the stream can have the same fate as those before them. */
+static bool goes_on(const struct tokens *t)
+{
+    return !t->ended && (t->begun || t->comment);
+}
+
+size_t tokens_sift(struct tokens *t, struct span data, enum tokens_fate *fate)
+{
+    bool follows_cr = t->ended && t->cr && data.p[0] == '\n';
+    size_t n = read_some(t, data);
+
+    while (n < data.n && !follows_cr && goes_on(t))
+        n += read_some(t, span_skip(data, n));
+    if (t->begun)
+        t->passes |= t->event_n > TOKENS_EVENT_MAX || json_usage_is_other(&t->text);
+    if (t->ended || follows_cr)
+        *fate = t->hidden ? TOKENS_HIDE : TOKENS_PASS;
+    else
+        *fate = t->begun && !t->passes ? TOKENS_HOLD : TOKENS_PASS;
+    return n;
+}
+
+bool tokens_end_hidden(const struct tokens *t)
+{
+    return t->begun && is_usage(t);
 }
 
 void tokens_end(struct tokens *t)

@@ -10,6 +10,7 @@ extern "C" {
 
 // RapidJSON's stack adds to null pointers; that is none of our business here.
 #pragma clang attribute push(__attribute__((no_sanitize("undefined"))), apply_to = function)
+#include <rapidjson/document.h>
 #include <rapidjson/memorystream.h>
 #include <rapidjson/reader.h>
 #pragma clang attribute pop
@@ -25,7 +26,7 @@ namespace {
 
 struct rename_case {
     std::vector<std::pair<std::string, std::string>> aliases, defaults;
-    bool top_only, model_if_given;
+    bool top_only, model_if_given, usage;
     struct json_rules *rules;
     bool asks;         // that there be one model
     std::string model; // in place of its value, if it is not empty
@@ -35,6 +36,7 @@ struct outcome {
     bool ok;
     uint64_t offset;
     std::string why, text;
+    bool asked;
 };
 
 std::string quoted(const std::string &text)
@@ -251,6 +253,164 @@ class reference : public rapidjson::BaseReaderHandler<rapidjson::UTF8<>, referen
     bool bare_again = false;
 };
 
+// What json_rename_asked tells, and what becomes of a text that was renamed and got its defaults:
+// the second pass of the reference, over the members as they go out. Knows no other way to find a
+// member than to go through the text from its beginning.
+class usage_reference {
+  public:
+    usage_reference(const std::string &t, const rename_case &c) : text(t), rules(c)
+    {
+    }
+
+    std::string run()
+    {
+        size_t at = skip_white(0), end;
+
+        if (at == text.size() || text[at] != '{')
+            return text;
+        std::vector<member> list = members(at, end);
+        out = text.substr(0, at + 1);
+        copied = at + 1;
+        for (size_t i = 0; i < list.size(); i++)
+            take(list[i], i + 1 < list.size());
+        out += text.substr(copied, end - copied);
+        if (options == MOVED || (options == NONE && streams == 1)) {
+            out += bare || list.empty() ? "" : ",";
+            out += quoted(name_of("stream_options")) + ":";
+            out += streams == 1 ? "{" + quoted(include()) + ":true}" : "null";
+        }
+        return out + text.substr(end);
+    }
+
+    bool asked = false;
+
+  private:
+    struct member {
+        std::string name;
+        size_t begin, value, end;
+    };
+    enum { NONE, SENT, MOVED } options = NONE;
+
+    std::string name_of(const std::string &key) const
+    {
+        for (auto &alias : rules.aliases)
+            if (alias.first == key)
+                return alias.second;
+        return key;
+    }
+
+    std::string include() const
+    {
+        return rules.top_only ? "include_usage" : name_of("include_usage");
+    }
+
+    size_t skip_white(size_t at) const
+    {
+        return std::min(text.find_first_not_of(" \t\r\n", at), text.size());
+    }
+
+    size_t skip_string(size_t at) const
+    {
+        for (at++; text[at] != '"'; at++)
+            at += text[at] == '\\';
+        return at + 1;
+    }
+
+    size_t skip_value(size_t at) const
+    {
+        int depth = 0;
+
+        if (text[at] == '"')
+            return skip_string(at);
+        if (text[at] != '{' && text[at] != '[')
+            return std::min(text.find_first_of(" \t\r\n,]}", at), text.size());
+        do {
+            depth += text[at] == '{' || text[at] == '[';
+            depth -= text[at] == '}' || text[at] == ']';
+            at = text[at] == '"' ? skip_string(at) : at + 1;
+        } while (depth > 0);
+        return at;
+    }
+
+    std::string unescaped(const std::string &key) const
+    {
+        rapidjson::Document d;
+
+        d.Parse(key.data(), key.size());
+        return d.HasParseError() ? "half of a pair"
+                                 : std::string(d.GetString(), d.GetStringLength());
+    }
+
+    std::vector<member> members(size_t at, size_t &end) const
+    {
+        std::vector<member> list;
+
+        for (at = skip_white(at + 1); text[at] != '}'; at = skip_white(at)) {
+            if (text[at] == ',')
+                at = skip_white(at + 1);
+            member m;
+            size_t key = skip_string(m.begin = at);
+            m.name = unescaped(text.substr(at, key - at));
+            m.value = skip_white(skip_white(key) + 1);
+            at = m.end = skip_value(m.value);
+            list.push_back(m);
+        }
+        end = at;
+        return list;
+    }
+
+    void put(size_t from, size_t to, const std::string &in_place)
+    {
+        out += text.substr(copied, from - copied) + in_place;
+        copied = to;
+    }
+
+    void take(const member &m, bool more)
+    {
+        char c = text[m.value];
+
+        if (m.name == name_of("stream"))
+            streams = c == 't';
+        if (m.name != name_of("stream_options"))
+            return;
+        asked = false;
+        options = c == 'n' && streams < 0 ? MOVED : SENT;
+        if (options == MOVED) {
+            put(m.begin, m.end, "");
+            bare = !more;
+            if (more) // the white space before the comma stays
+                put(text.find(',', m.end), text.find(',', m.end) + 1, "");
+        } else if (c == 'n' && streams == 1) {
+            put(m.value, m.end, "{" + quoted(include()) + ":true}");
+        } else if (c == '{') {
+            complete(m);
+        }
+    }
+
+    void complete(const member &options_member)
+    {
+        size_t end;
+        bool has = false;
+        std::vector<member> list = members(options_member.value, end);
+
+        for (auto &m : list)
+            if (m.name == include()) {
+                asked = text[m.value] == 't';
+                put(m.value, m.end, "true");
+                has = true;
+            }
+        if (!has)
+            put(end, end, (list.empty() ? "" : ",") + quoted(include()) + ":true");
+    }
+
+    const std::string &text;
+    const rename_case &rules;
+    std::string out;
+    size_t copied = 0;
+    int streams = -1; // not known
+    bool bare = false;
+};
+
 struct span span_from(const std::string &s)
 {
     struct span out = { s.data(), s.size() };
@@ -259,7 +419,8 @@ struct span span_from(const std::string &s)
 
 // The longest aliases share beginnings, some are escaped when written, one is empty, and two would
 // chain if anything did.
-rename_case make_case(bool with_aliases, bool with_defaults, bool top_only, bool model_if_given)
+rename_case make_case(bool with_aliases, bool with_defaults, bool top_only, bool model_if_given,
+                      bool usage = false)
 {
     rename_case c;
     std::vector<struct json_alias> aliases;
@@ -278,7 +439,10 @@ rename_case make_case(bool with_aliases, bool with_defaults, bool top_only, bool
                       { "\xF0\x9F\x98\x81x", "\xF0\x9F\x98\x80" },
                       { "d", "z" },
                       { "e", "z" },
-                      { "q", "q" } };
+                      { "q", "q" },
+                      { "so", "stream_options" },
+                      { "include_usage", "in" },
+                      { "stream", "flow" } };
     if (with_defaults)
         c.defaults = { { "a", "1" },
                        { "temperature", "0.6" },
@@ -289,6 +453,7 @@ rename_case make_case(bool with_aliases, bool with_defaults, bool top_only, bool
         c.defaults.push_back({ "model", "\"m\"" });
     c.top_only = top_only;
     c.model_if_given = model_if_given;
+    c.usage = usage;
     for (auto &a : c.aliases)
         aliases.push_back({ span_from(a.first), span_from(a.second) });
     for (auto &d : c.defaults)
@@ -296,7 +461,7 @@ rename_case make_case(bool with_aliases, bool with_defaults, bool top_only, bool
     struct json_rules_spec spec = { aliases.data(),  (unsigned)aliases.size(),
                                     defaults.data(), (unsigned)defaults.size(),
                                     top_only,        model_if_given,
-                                    nullptr };
+                                    usage,           nullptr };
     if (json_rules_make(&c.rules, &spec, &why)) {
         fprintf(stderr, "rules: %s\n", why);
         abort();
@@ -327,7 +492,7 @@ struct cutter {
 outcome run(const rename_case &c, const std::string &text, cutter in_cut, cutter out_cut)
 {
     struct json_renamer r;
-    outcome o = { true, 0, "", "" };
+    outcome o = { true, 0, "", "", false };
     size_t at = 0, written = 0;
     int e = -EAGAIN;
 
@@ -360,6 +525,7 @@ outcome run(const rename_case &c, const std::string &text, cutter in_cut, cutter
         o.ok = false;
     o.offset = r.offset;
     o.why = r.why ? r.why : "";
+    o.asked = o.ok && json_rename_asked(&r);
     return o;
 }
 
@@ -379,10 +545,14 @@ void check(const rename_case &c, const std::string &text, uint32_t seed)
     int verdict = expected.run();
 
     require(verdict < 0 || whole.ok == (verdict == 1), "RapidJSON says otherwise", text, whole);
-    if (whole.ok && verdict == 1)
-        require(whole.text == expected.out, ("the reference writes " + expected.out).c_str(), text,
-                whole);
-    if (whole.ok && c.aliases.empty() && c.defaults.empty() && c.model.empty())
+    if (whole.ok && verdict == 1) {
+        usage_reference usage(expected.out, c);
+        std::string wanted = c.usage ? usage.run() : expected.out;
+
+        require(whole.text == wanted, ("the reference writes " + wanted).c_str(), text, whole);
+        require(whole.asked == usage.asked, "whether usage was asked for", text, whole);
+    }
+    if (whole.ok && c.aliases.empty() && c.defaults.empty() && c.model.empty() && !c.usage)
         require(whole.text == text, "without rules the output is the input", text, whole);
     int finest =
         text.size() < JSON_BATCH_BYTES ? 0 : 3; // a long text in the smallest pieces takes too long
@@ -391,9 +561,30 @@ void check(const rename_case &c, const std::string &text, uint32_t seed)
             outcome cut = run(c, text, { in_way, seed }, { out_way, seed ^ 0x5555 });
 
             require(cut.ok == whole.ok && cut.offset == whole.offset && cut.why == whole.why &&
-                        cut.text == whole.text,
+                        cut.text == whole.text && cut.asked == whole.asked,
                     "cut, it differs", text, cut);
         }
+}
+
+// Bytes that JSON forbids stand for what is rarely guessed.
+std::string expanded(const uint8_t *data, size_t size)
+{
+    static const char *const parts[] = { "\"stream\":",
+                                         "\"stream_options\":",
+                                         "\"include_usage\":",
+                                         "\"flow\":true",
+                                         "\"so\":",
+                                         "\"in\":",
+                                         "true",
+                                         "null" };
+    std::string text;
+
+    for (size_t i = 0; i < size; i++)
+        if (data[i] >= 0x10 && data[i] < 0x18)
+            text += parts[data[i] - 0x10];
+        else
+            text += (char)data[i];
+    return text;
 }
 
 } // namespace
@@ -401,13 +592,15 @@ void check(const rename_case &c, const std::string &text, uint32_t seed)
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     static auto &cases = *new std::vector<rename_case>{
-        make_case(false, false, false, false), make_case(true, true, false, false),
-        make_case(true, true, true, false),    make_case(true, false, false, false),
-        make_case(false, true, false, false),  make_case(false, true, false, true)
+        make_case(false, false, false, false),       make_case(true, true, false, false),
+        make_case(true, true, true, false),          make_case(true, false, false, false),
+        make_case(false, true, false, false),        make_case(false, true, false, true),
+        make_case(false, false, false, false, true), make_case(true, true, false, false, true),
+        make_case(true, false, true, false, true),   make_case(false, true, false, true, true)
     };
     if (size < 2)
         return 0;
-    std::string text((const char *)data + 1, size - 1);
+    std::string text = expanded(data + 1, size - 1);
     uint32_t seed = data[0] * 2654435761u + (uint32_t)size;
     rename_case &c = cases[data[0] % cases.size()];
     unsigned kernels = 0;

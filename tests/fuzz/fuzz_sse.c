@@ -1,7 +1,9 @@
 /* Event streams under fuzzing: the judge says the same however the bytes come, single bytes
- * included, of which each is read and none is searched; and it knows where an event begins. Bytes
+ * included, of which each is read and none is searched; and it knows where an event begins. What is
+ * hidden of a stream is the same, too: whole events of usage, and nothing else. Bytes
  * below 0x10 that end no line stand for whole parts of a stream. The first byte says how the bytes
  * are cut. */
+#include "proxy/tokens.h"
 #include "sse/judge.h"
 
 #include <stdlib.h>
@@ -99,6 +101,53 @@ static bool between(size_t n)
     return blank;
 }
 
+/* What a client sees of the text, and how much of what is held has not met its fate. */
+static struct seen {
+    char text[CAP];
+    size_t n, held;
+} seen[3];
+
+/* Cuts the text as cut does. */
+static void sift(struct seen *s, unsigned flags, size_t step, size_t from)
+{
+    struct tokens t;
+    size_t at = 0, end = from ? from : text_n < step ? text_n : step;
+
+    s->n = s->held = 0;
+    tokens_init(&t, TOKENS_STREAM | TOKENS_SIFT | flags);
+    while (at < text_n) {
+        enum tokens_fate fate;
+        size_t n = tokens_sift(&t, (struct span){ text + at, end - at }, &fate);
+
+        CHECK(n > 0 && n <= end - at);
+        at += n;
+        s->held += n;
+        if (fate == TOKENS_PASS) {
+            memmove(s->text + s->n, text + at - s->held, s->held);
+            s->n += s->held;
+        }
+        if (fate == TOKENS_HIDE) /* an event of usage ends with a blank line */
+            CHECK(sse_is_line_end(text[at - 1]) &&
+                  (s->held == 1 ||
+                   (memmem(text + at - s->held, s->held, "usage", 5) &&
+                    memmem(text + at - s->held, s->held, "choices", 7))));
+        if (fate != TOKENS_HOLD)
+            s->held = 0;
+        CHECK(s->held <= TOKENS_EVENT_MAX);
+        if (at == end)
+            end = text_n - at < step ? text_n : at + step;
+    }
+    if (!tokens_end_hidden(&t)) {
+        memmove(s->text + s->n, text + text_n - s->held, s->held);
+        s->n += s->held;
+    }
+}
+
+static void check_seen(const struct seen *a, const struct seen *b)
+{
+    CHECK(a->n == b->n && memcmp(a->text, b->text, a->n) == 0);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n)
 {
     struct sse_judge whole, single, split;
@@ -111,6 +160,11 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n)
     check_same(&whole, &single);
     cut(&split, data[0] + 2u, text_n ? data[0] * 31u % text_n : 0);
     check_same(&split, &single);
+    sift(&seen[0], 0, CAP, 0);
+    sift(&seen[1], TOKENS_COUNT, 1, 0);
+    sift(&seen[2], data[0] & 1, data[0] + 2u, text_n ? data[0] * 31u % text_n : 0);
+    check_seen(&seen[0], &seen[1]);
+    check_seen(&seen[0], &seen[2]);
     CHECK(sse_between_events(&whole) == between(text_n));
     CHECK(sse_at_line_start(&whole) ==
           (text_n == 0 || text[text_n - 1] == '\n' || text[text_n - 1] == '\r'));

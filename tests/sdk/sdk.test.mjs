@@ -55,6 +55,31 @@ test("a streamed completion with its usage", async () => {
   assert.equal(usage.total_tokens, 45);
 });
 
+// Through a proxy with include_usage = yes; the sample upstream sends usage where it is asked to.
+test("usage that the proxy asks for is seen by those alone who ask, too", async () => {
+  const asking = new OpenAI({
+    baseURL: process.env.OCP_USAGE_URL, apiKey: process.env.OCP_KEY, maxRetries: 0, timeout: 8000,
+  });
+  for (const stream_options of [undefined, null, {}, { include_usage: false },
+    { include_usage: true }]) {
+    const stream =
+      await asking.chat.completions.create({ ...question, stream: true, stream_options });
+    const usages = [];
+    let finish, empty = 0;
+    for await (const chunk of stream) {
+      if (chunk.usage) usages.push(chunk.usage.total_tokens);
+      if (chunk.choices.length === 0) empty++;
+      finish = chunk.choices[0]?.finish_reason ?? finish;
+    }
+    const asked = stream_options?.include_usage === true;
+    assert.equal(finish, "stop");
+    assert.deepEqual(usages, asked ? [45] : []);
+    assert.equal(empty, asked ? 1 : 0);
+  }
+  const plain = await asking.chat.completions.create(question);
+  assert.equal(plain.usage.total_tokens, 45);
+});
+
 test("many at once", async () => {
   const one = (_, i) =>
     i % 2 ? streamed("events=10&pause=5") : client.chat.completions.create(question);

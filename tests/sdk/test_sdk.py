@@ -44,8 +44,10 @@ def installed():
 
 def test_the_official_client(proxy, upstream):
     folder = installed()
-    p = proxy(upstream, api_keys={"front-key": "real-key"})
-    env = procs.clean_env(OCP_URL=f"http://127.0.0.1:{p.port}/v1", OCP_KEY="front-key")
+    keys = {"api_keys": {"front-key": "real-key"}}
+    p, usage = proxy(upstream, **keys), proxy(upstream, upstream={"include_usage": "yes"}, **keys)
+    env = procs.clean_env(OCP_URL=f"http://127.0.0.1:{p.port}/v1", OCP_KEY="front-key",
+                          OCP_USAGE_URL=f"http://127.0.0.1:{usage.port}/v1")
     run = subprocess.run(["node", "--test", "sdk.test.mjs"], cwd=folder, env=env, timeout=60,
                          stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
                          text=True)

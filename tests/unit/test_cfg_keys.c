@@ -45,6 +45,7 @@ static const struct key {
       "server" },
     { "upstream", "retry_buffer", "0", "-1", "'-1' is not a size", false, "server" },
     { "upstream", "socket", "/run/x", "x", "is no path from the root", true, "server" },
+    { "upstream", "include_usage", "yes", "maybe", "'maybe' is none of: yes, no", false, "log" },
     { "upstream", "alias_scope", "TOP", "inner", "'inner' is none of: all or top", false, "log" },
     { "upstream", "api_key", "sk-x", "a b", "holds a blank or a control character", true,
       "server" },
@@ -382,7 +383,7 @@ static void enum_and_bool_values(void **state)
 {
     struct loaded l = load_text(
         "[log]\nlevel = Error\nformat = JSON\nlog_requests = On\nlog_responses = 0\n[upstream]\n"
-        "tls_verify=FALSE\nalias_scope=top\n"
+        "tls_verify=FALSE\nalias_scope=top\ninclude_usage=1\n"
         "[access]\nunknown_keys = pass\n[server]\nworkers = AUTO\n");
 
     (void)state;
@@ -390,7 +391,7 @@ static void enum_and_bool_values(void **state)
     assert_int_equal(l.c->log.level, LOG_ERROR_LEVEL);
     assert_true(l.c->log.json && l.c->log.requests && !l.c->log.responses);
     assert_true(!l.c->upstreams[0].tls_verify && l.c->upstreams[0].alias_top_only &&
-                l.c->access.pass_unknown_keys);
+                l.c->upstreams[0].include_usage && l.c->access.pass_unknown_keys);
     assert_int_equal(l.c->server.workers, 0);
     loaded_free(&l);
     expect("[log]\nfile = sterr\n",

@@ -146,9 +146,9 @@ static void an_upstream_overrides_what_it_inherits(void **state)
 {
     struct loaded l = load_text("[server]\nlisten = 127.0.0.1:80\n"
                                 "[upstream]\nbase_url = http://a\nauth_header = api-key\n"
-                                "alias_scope = top\n"
+                                "alias_scope = top\ninclude_usage = yes\n"
                                 "[upstream u]\nbase_url = http://b\nauth_header = authorization\n"
-                                "alias_scope = all\nmodels = m\n"
+                                "alias_scope = all\ninclude_usage = no\nmodels = m\n"
                                 "[upstream v]\nbase_url = http://c\nmodels = n\n");
 
     (void)state;
@@ -156,6 +156,8 @@ static void an_upstream_overrides_what_it_inherits(void **state)
     assert_true(l.c->upstreams[0].auth_api_key && l.c->upstreams[0].alias_top_only);
     assert_false(l.c->upstreams[1].auth_api_key || l.c->upstreams[1].alias_top_only);
     assert_true(l.c->upstreams[2].auth_api_key && l.c->upstreams[2].alias_top_only);
+    assert_true(l.c->upstreams[0].include_usage && l.c->upstreams[2].include_usage);
+    assert_false(l.c->upstreams[1].include_usage);
     loaded_free(&l);
 }
 

@@ -52,6 +52,7 @@ static const struct {
     { "Transfer-Encoding", HTTP_TRANSFER_ENCODING, true },
     { "Upgrade", HTTP_UPGRADE, true },
     { "Vary", HTTP_VARY, false },
+    { "Accept-Encoding", HTTP_ACCEPT_ENCODING, false },
     { "X-Forwarded-For", HTTP_X_FORWARDED_FOR, false },
     { "X-Forwarded-Host", HTTP_X_FORWARDED, false },
     { "X-Forwarded-A", HTTP_X_FORWARDED, false },
