@@ -47,7 +47,10 @@ void tally_clear(struct tally *t)
     for (unsigned i = 0; i < TALLY_UPSTREAMS; i++) {
         struct tally_upstream *u = &t->upstreams[i];
 
-        for (struct counter *c = &u->users; c < &u->keys_rest_until[TALLY_RESTS]; c++)
+        counter_set(&t->users[i], 0);
+        if (!counter_read(&t->ids[i]) && i != TALLY_OTHER_UPSTREAM)
+            continue;
+        for (struct counter *c = &u->failures; c < &u->keys_rest_until[TALLY_RESTS]; c++)
             if (counter_read(c))
                 counter_set(c, 0);
     }
@@ -58,8 +61,8 @@ uint64_t tally_requests(const struct tally *t)
     uint64_t sum = counter_read(&t->dropped);
 
     for (unsigned i = 0; i < TALLY_SERIES; i++)
-        if (!tally_of_tokens(counter_read(&t->tags[i])))
-            sum += counter_read(&t->counts[i]);
+        if (!tally_of_tokens(counter_read(&t->series[i].tag)))
+            sum += counter_read(&t->series[i].count);
     return sum;
 }
 
@@ -74,10 +77,10 @@ uint64_t tally_id(struct span name)
 /* Drops the series at a place; TALLY_DROPPED stays there, so that what lies behind it is found. */
 static void drop_series(struct tally *t, unsigned at)
 {
-    if (!tally_of_tokens(counter_read(&t->tags[at])))
-        counter_add(&t->dropped, counter_read(&t->counts[at]));
-    counter_set(&t->tags[at], TALLY_DROPPED);
-    counter_set(&t->counts[at], 0);
+    if (!tally_of_tokens(counter_read(&t->series[at].tag)))
+        counter_add(&t->dropped, counter_read(&t->series[at].count));
+    counter_set(&t->series[at].tag, TALLY_DROPPED);
+    counter_set(&t->series[at].count, 0);
     counter_add(&t->n_series, UINT64_MAX);
 }
 
@@ -86,13 +89,13 @@ static void replace_upstream(struct tally *t, unsigned place, uint64_t id)
 {
     struct tally_upstream *u = &t->upstreams[place];
 
-    for (unsigned i = 0; counter_read(&u->id) && i < TALLY_SERIES; i++)
-        if (tally_in_use(t, i) && tally_kind(counter_read(&t->tags[i])).place == place)
+    for (unsigned i = 0; counter_read(&t->ids[place]) && i < TALLY_SERIES; i++)
+        if (tally_in_use(t, i) && tally_kind(counter_read(&t->series[i].tag)).place == place)
             drop_series(t, i);
-    counter_set(&u->id, 0);
+    counter_set(&t->ids[place], 0);
     for (struct counter *c = u->numbers; c < &u->keys_rest_until[TALLY_RESTS]; c++)
         counter_set(c, 0);
-    counter_set(&u->id, id);
+    counter_set(&t->ids[place], id);
 }
 
 unsigned tally_take_upstream(struct tally *t, uint64_t id)
@@ -100,31 +103,30 @@ unsigned tally_take_upstream(struct tally *t, uint64_t id)
     unsigned found = TALLY_OTHER_UPSTREAM;
 
     for (unsigned i = TALLY_UPSTREAMS - 1; i > TALLY_OTHER_UPSTREAM; i--) {
-        const struct tally_upstream *u = &t->upstreams[i];
-        bool better = counter_read(&u->id) == 0 || found == TALLY_OTHER_UPSTREAM;
+        bool better = counter_read(&t->ids[i]) == 0 || found == TALLY_OTHER_UPSTREAM;
 
-        if (counter_read(&u->id) == id) {
+        if (counter_read(&t->ids[i]) == id) {
             found = i;
             break;
         }
-        if (counter_read(&u->users) == 0 && better)
+        if (counter_read(&t->users[i]) == 0 && better)
             found = i;
     }
-    if (found != TALLY_OTHER_UPSTREAM && counter_read(&t->upstreams[found].id) != id)
+    if (found != TALLY_OTHER_UPSTREAM && counter_read(&t->ids[found]) != id)
         replace_upstream(t, found, id);
-    counter_add(&t->upstreams[found].users, 1);
+    counter_add(&t->users[found], 1);
     return found;
 }
 
-void tally_drop_upstream(struct tally_upstream *u)
+void tally_drop_upstream(struct tally *t, const struct tally_upstream *u)
 {
-    counter_add(&u->users, UINT64_MAX);
+    counter_add(&t->users[u - t->upstreams], UINT64_MAX);
 }
 
 void tally_drop_keys(struct tally *t, bool (*keeps)(const void *arg, uint32_t key), const void *arg)
 {
     for (unsigned i = 0; i < TALLY_SERIES; i++) {
-        uint32_t key = tally_key(counter_read(&t->tags[i]));
+        uint32_t key = tally_key(counter_read(&t->series[i].tag));
 
         if (tally_in_use(t, i) && key >= TALLY_FIRST_KEY && !keeps(arg, key))
             drop_series(t, i);
@@ -154,7 +156,7 @@ static int find(const struct tally *t, uint64_t tag, int *room)
     *room = -1;
     for (unsigned i = 0; i < TALLY_SERIES; i++) {
         unsigned place = (tally_home(tag) + i) % TALLY_SERIES;
-        uint64_t at = counter_read(&t->tags[place]);
+        uint64_t at = counter_read(&t->series[place].tag);
 
         if (at == tag)
             return (int)place;
@@ -185,7 +187,7 @@ void tally_add(struct tally *t, uint64_t tag, uint64_t n)
     if (at < 0) {
         at = room;
         counter_add(&t->n_series, 1);
-        counter_set(&t->tags[at], tag);
+        counter_set(&t->series[at].tag, tag);
     }
-    counter_add(&t->counts[at], n);
+    counter_add(&t->series[at].count, n);
 }

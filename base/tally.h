@@ -25,14 +25,10 @@ enum tally_number {
     TALLY_NUMBERS = TALLY_RETRIES + TALLY_REASONS,
 };
 
-/* What one process counts of one upstream. Times are those of the monotonic clock, in
- * milliseconds.
- * 1. id is 0 in a place that is free.
- * 2. What follows numbers is true of this moment, and void when the process has ended. */
+/* What one process counts of one upstream. Times are those of the monotonic clock, in milliseconds.
+ * What follows numbers is true of this moment, and void when the process has ended. */
 struct tally_upstream {
-    struct counter id;
     struct counter numbers[TALLY_NUMBERS];
-    struct counter users;                 /* in this process; with none it may be replaced */
     struct counter failures;              /* dials that failed in a row */
     struct counter failed_at, reached_at; /* the last dial of either kind */
     struct counter rests_until;
@@ -95,19 +91,28 @@ static inline struct tally_kind tally_kind(uint64_t tag)
     return kind;
 }
 
+/* Requests of one kind, or tokens. tag 0: the place is free. */
+struct tally_series {
+    struct counter tag, count;
+};
+
 /* The row of one process.
  * 1. Only this process writes to it. When it has ended, its parent clears what is true of a moment
  *    alone (tally_clear), and another process may go on with the row.
  * 2. Requests are counted in series when they end. Those of series that were dropped are still in
- *    dropped. */
+ *    dropped.
+ * 3. ids[i] is 0 in a place for an upstream that is free, and users[i] tells how many use it in
+ *    this process; with none it may be replaced. They stand apart from the numbers, which take
+ *    memory only where there is something to count. */
 struct tally {
     struct counter connections, dials, dropped;
     struct counter reloads[2]; /* that failed, that were done */
     struct counter lines_lost;
     struct counter clients, exchanges, streams, open, held; /* at this moment; held: bytes */
     struct counter n_series;                                /* places of series that are in use */
+    struct counter ids[TALLY_UPSTREAMS], users[TALLY_UPSTREAMS];
     struct tally_upstream upstreams[TALLY_UPSTREAMS];
-    struct counter tags[TALLY_SERIES], counts[TALLY_SERIES]; /* of series; tag 0: a free place */
+    struct tally_series series[TALLY_SERIES];
 };
 
 /* The tag of a place whose series was dropped: a search goes on behind it. */
@@ -116,7 +121,7 @@ struct tally {
 /* True if there is a series at the place. */
 static inline bool tally_in_use(const struct tally *t, unsigned at)
 {
-    uint64_t tag = counter_read(&t->tags[at]);
+    uint64_t tag = counter_read(&t->series[at].tag);
 
     return tag != 0 && tag != TALLY_DROPPED;
 }
@@ -151,8 +156,8 @@ uint64_t tally_id(struct span name);
  * user more. */
 unsigned tally_take_upstream(struct tally *t, uint64_t id);
 
-/* Gives one use of a place back. */
-void tally_drop_upstream(struct tally_upstream *u);
+/* Gives one use of a place back: that of u, which is in t. */
+void tally_drop_upstream(struct tally *t, const struct tally_upstream *u);
 
 /* Drops the series of keys for which keeps is false: their labels are gone. */
 void tally_drop_keys(struct tally *t, bool (*keeps)(const void *arg, uint32_t key),
@@ -181,10 +186,10 @@ static inline unsigned tally_home(uint64_t tag)
 /* Adds a request, and faster: most series stand where the search begins. */
 static inline void tally_count(struct tally *t, uint64_t tag)
 {
-    unsigned at = tally_home(tag);
+    struct tally_series *at = &t->series[tally_home(tag)];
 
-    if (counter_own(&t->tags[at]) == tag)
-        counter_add(&t->counts[at], 1);
+    if (counter_own(&at->tag) == tag)
+        counter_add(&at->count, 1);
     else
         tally_add(t, tag, 1);
 }

@@ -121,13 +121,20 @@ static int configure(struct tls_context *c, mbedtls_ssl_config *conf)
         return err;
     mbedtls_ssl_conf_authmode(conf,
                               c->verify ? MBEDTLS_SSL_VERIFY_REQUIRED : MBEDTLS_SSL_VERIFY_NONE);
-    mbedtls_ssl_conf_ca_chain(conf, c->trusted, NULL);
+    if (c->verify)
+        tls_store_use(c, conf);
     mbedtls_ssl_conf_session_tickets(conf, MBEDTLS_SSL_SESSION_TICKETS_ENABLED);
 #if defined(MBEDTLS_SSL_TLS1_3_SIGNAL_NEW_SESSION_TICKETS_ENABLED)
     mbedtls_ssl_conf_tls13_enable_signal_new_session_tickets(
         conf, MBEDTLS_SSL_TLS1_3_SIGNAL_NEW_SESSION_TICKETS_ENABLED);
 #endif
     return 0;
+}
+
+void tls_hold_blocks(struct tls_context *c)
+{
+    for (unsigned i = 0; i < TLS_BLOCKS; i++)
+        c->blocks[i] = malloc(16 * i + 12);
 }
 
 int tls_context_make(struct tls_context **out, const struct tls_options *o, char *why, size_t why_n)
@@ -143,12 +150,10 @@ int tls_context_make(struct tls_context **out, const struct tls_options *o, char
     c->verify = o->verify;
     c->config = calloc(1, sizeof *c->config);
     c->config_no_pss = calloc(1, sizeof *c->config_no_pss);
-    c->trusted = calloc(1, sizeof *c->trusted);
-    if (!c->config || !c->config_no_pss || !c->trusted)
+    if (!c->config || !c->config_no_pss)
         goto fail;
     mbedtls_ssl_config_init(c->config);
     mbedtls_ssl_config_init(c->config_no_pss);
-    mbedtls_x509_crt_init(c->trusted);
     if (tls_after_fork()) {
         snprintf(why, why_n, "the TLS library finds no random numbers");
         err = -EIO;
@@ -165,6 +170,7 @@ int tls_context_make(struct tls_context **out, const struct tls_options *o, char
         err = -EINVAL;
         goto fail;
     }
+    tls_hold_blocks(c);
     *out = c;
     return 0;
 fail:
@@ -217,6 +223,9 @@ void tls_context_free(struct tls_context *c)
     if (c->trusted)
         mbedtls_x509_crt_free(c->trusted);
     free(c->trusted);
+    tls_anchors_free(c->anchors);
+    for (unsigned i = 0; i < TLS_BLOCKS; i++)
+        free(c->blocks[i]);
     free(c->store);
     free(c);
 }

@@ -39,6 +39,7 @@ struct tls_counters {
 };
 
 #define TLS_SPARE_MAX 4
+#define TLS_BLOCKS 16
 
 /* A host and the last session with it.
  * 1. A session is offered only to the host it was made with, because resuming it replaces the
@@ -64,13 +65,15 @@ struct tls_context {
     struct mbedtls_ssl_config *config, *config_no_pss;
     struct tls_pair *pairs;
     unsigned n_pairs;
-    unsigned long long digest; /* of the files of all pairs */
-    struct mbedtls_x509_crt *trusted;
-    char *store; /* the file with the trusted certificates */
+    unsigned long long digest;        /* of the files of all pairs */
+    struct mbedtls_x509_crt *trusted; /* where the library cannot ask for them: all of them */
+    struct tls_anchors *anchors;      /* where it can */
+    char *store;                      /* the file with the trusted certificates */
     struct tls_peer *peers;
     struct tls_scratch *scratch; /* a list: a stream on top of a stream needs two */
     struct tls_room spare[TLS_SPARE_MAX];
     unsigned n_spare;
+    void *blocks[TLS_BLOCKS]; /* of the sizes of its numbers: see tls_hold_blocks */
     bool verify;
 };
 
@@ -213,6 +216,10 @@ void tls_room_free(struct tls_room *r);
  * Returns 0 or the library's error. */
 int tls_configure(struct mbedtls_ssl_config *conf, bool server, bool pss);
 
+/* Keeps a block of each size that the library computes in. An allocator that gives memory back with
+ * the last block of a size, as musl's does, would do so a hundred times in a handshake. */
+void tls_hold_blocks(struct tls_context *c);
+
 /* The peer called host, made on first use. NULL: no memory. */
 struct tls_peer *tls_peer_get(struct tls_context *c, const char *host);
 
@@ -241,10 +248,13 @@ extern const char *const tls_versions;
 
 /* tls_store.c */
 
-/* Reads the trusted certificates into c->trusted and the name of their file into c->store. One that
- * is damaged is an error; one of a kind that the library does not know is passed over. Returns as
- * tls_context_make does. */
+/* Reads the trusted certificates, checks each, and notes the name of their file in c->store. One
+ * that is damaged is an error; one of a kind that the library does not know is passed over. Returns
+ * as tls_context_make does. */
 int tls_store_load(struct tls_context *c, const struct tls_options *o, char *why, size_t why_n);
+
+/* Has conf verify certificates by those that are trusted. */
+void tls_store_use(const struct tls_context *c, struct mbedtls_ssl_config *conf);
 
 /* Adds the certificates of a file to to. One that is damaged is an error; one of a kind that the
  * library does not know is passed over. Returns 0, or the error of the certificate *number, counted
@@ -253,6 +263,37 @@ int tls_store_add(struct mbedtls_x509_crt *to, struct span contents, unsigned *n
 
 /* True if an error of the library is a lack of memory. */
 bool tls_is_shortage(int err);
+
+/* tls_anchors.c */
+
+/* Trusted certificates that are parsed when a chain asks for them by name: parsed, they take three
+ * times as much memory. */
+struct tls_anchors;
+
+/* Makes an empty collection with room for bytes of certificates. NULL: no memory. */
+struct tls_anchors *tls_anchors_make(size_t bytes);
+
+/* Frees a; NULL is fine. */
+void tls_anchors_free(struct tls_anchors *a);
+
+/* Adds a certificate, in DER, and copies it. Returns 0, or the library's error of parsing it: it is
+ * not added. */
+int tls_anchors_add(struct tls_anchors *a, struct span der);
+
+/* Gives the room back that is not taken. */
+void tls_anchors_trim(struct tls_anchors *a);
+
+/* How many there are. */
+unsigned tls_anchors_count(const struct tls_anchors *a);
+
+/* The library calls it for those that child names as its issuer, parsed in *found, which is the
+ * library's to free; NULL if there is none. arg is a struct tls_anchors. Returns 0, or an error of
+ * the library's: no memory. */
+int tls_anchors_ask(void *arg, const struct mbedtls_x509_crt *child,
+                    struct mbedtls_x509_crt **found);
+
+/* True if crt is one of them, and the issuer of itself. a may be NULL. */
+bool tls_anchors_have(const struct tls_anchors *a, const struct mbedtls_x509_crt *crt);
 
 /* tls_server.c */
 
@@ -283,7 +324,8 @@ int tls_after_fork(void);
 /* tls_verify.c */
 
 /* The library calls it for each certificate of a chain, from the root to the server's own. arg is a
- * struct tls_verdict. Adds flags and removes none. Returns 0. */
+ * struct tls_verdict. Adds flags, and removes that of a certificate that is trusted itself. Returns
+ * 0. */
 int tls_verify(void *arg, struct mbedtls_x509_crt *crt, int depth, uint32_t *flags);
 
 /* Adds a sentence for flags of the whole chain, which the library sets after its last call of

@@ -252,6 +252,7 @@ int tls_server_make(struct tls_context **out, const struct tls_server_options *o
         tls_context_free(c);
         return err;
     }
+    tls_hold_blocks(c);
     *out = c;
     return 0;
 }

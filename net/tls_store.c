@@ -1,6 +1,7 @@
 /* The certificates that are trusted: which file they are in, and reading all of it. */
 #include "net/tls_inside.h"
 #include "base/files.h"
+#include "base/pem.h"
 
 #include <mbedtls/pem.h>
 #include <mbedtls/ssl.h>
@@ -104,68 +105,99 @@ static bool is_unknown_kind(int err)
     }
 }
 
-#define BEGIN "-----BEGIN CERTIFICATE-----"
-#define END "-----END CERTIFICATE-----"
+/* Where certificates go that are read: to the end of a chain, or among anchors. */
+struct readers {
+    mbedtls_x509_crt *chain;
+    struct tls_anchors *anchors;
+};
 
-/* Takes the next certificate of a text off *rest. Returns false if there is none; *pem is empty if
- * it has no end. */
-static bool next_pem(struct span *rest, struct span *pem)
+/* Returns 0 or the library's error. */
+static int take(const struct readers *to, struct span der)
 {
-    const char *begin = memmem(rest->p, rest->n, BEGIN, strlen(BEGIN)), *end, *next;
+    int err = to->anchors
+        ? tls_anchors_add(to->anchors, der)
+        : mbedtls_x509_crt_parse_der(to->chain, (const unsigned char *)der.p, der.n);
 
-    if (!begin)
-        return false;
-    *rest = span_skip(*rest, (size_t)(begin - rest->p) + strlen(BEGIN));
-    end = memmem(rest->p, rest->n, END, strlen(END));
-    next = memmem(rest->p, rest->n, BEGIN, strlen(BEGIN));
-    if (!end || (next && next < end)) {
-        *pem = SPAN("");
-        return true;
-    }
-    end += strlen(END);
-    *pem = (struct span){ begin, (size_t)(end - begin) };
-    *rest = span_skip(*rest, (size_t)(end - rest->p));
-    return true;
+    return is_unknown_kind(err) ? 0 : err;
 }
 
-/* Adds one certificate in PEM, which the library wants to end with a NUL. Returns 0 or the
- * library's error. */
-static int add_pem(mbedtls_x509_crt *to, struct span pem)
+/* Reads the certificates of a file. Returns as tls_store_add does. */
+static int read_all(const struct readers *to, struct span contents, unsigned *number)
 {
-    unsigned char *text = malloc(pem.n + 1);
-    int err;
-
-    if (!text)
-        return MBEDTLS_ERR_X509_ALLOC_FAILED;
-    memcpy(text, pem.p, pem.n);
-    text[pem.n] = 0;
-    err = mbedtls_x509_crt_parse(to, text, pem.n + 1);
-    free(text);
-    return err;
-}
-
-/* The library itself passes over what it cannot read, whatever the reason. */
-int tls_store_add(mbedtls_x509_crt *to, struct span contents, unsigned *number)
-{
-    struct span rest = contents, pem;
+    struct span rest = contents, inside;
+    unsigned char *der;
+    int err = 0;
 
     *number = 1;
     if (!memmem(contents.p, contents.n, "-----BEGIN ", 11))
-        return mbedtls_x509_crt_parse_der(to, (const unsigned char *)contents.p, contents.n);
-    for (; next_pem(&rest, &pem); ++*number) {
-        int err = pem.n ? add_pem(to, pem) : MBEDTLS_ERR_PEM_NO_HEADER_FOOTER_PRESENT;
+        return take(to, contents);
+    der = malloc(PEM_SIZE(contents.n) + 1);
+    if (!der)
+        return MBEDTLS_ERR_X509_ALLOC_FAILED;
+    for (; pem_next(&rest, &inside); ++*number) {
+        ssize_t n = inside.p ? pem_decode(inside, der) : 0;
 
-        if (err && !is_unknown_kind(err))
-            return err;
+        err = !inside.p ? MBEDTLS_ERR_PEM_NO_HEADER_FOOTER_PRESENT
+            : n < 0     ? MBEDTLS_ERR_PEM_INVALID_DATA
+                        : take(to, (struct span){ (char *)der, (size_t)n });
+        if (err)
+            break;
     }
-    return 0;
+    free(der);
+    return err;
 }
+
+int tls_store_add(mbedtls_x509_crt *to, struct span contents, unsigned *number)
+{
+    return read_all(&(struct readers){ .chain = to }, contents, number);
+}
+
+/* By the callback of the library, certificates are parsed when a chain asks for them; where it was
+ * built without, they are all parsed now. Returns as tls_store_add does; *n is how many there
+ * are, or 1 for any. */
+#if defined(MBEDTLS_X509_TRUSTED_CERTIFICATE_CALLBACK)
+static int load_all(struct tls_context *c, struct span contents, unsigned *number, unsigned *n)
+{
+    int err;
+
+    c->anchors = tls_anchors_make(contents.n);
+    if (!c->anchors)
+        return MBEDTLS_ERR_X509_ALLOC_FAILED;
+    err = read_all(&(struct readers){ .anchors = c->anchors }, contents, number);
+    tls_anchors_trim(c->anchors);
+    *n = tls_anchors_count(c->anchors);
+    return err;
+}
+
+void tls_store_use(const struct tls_context *c, mbedtls_ssl_config *conf)
+{
+    mbedtls_ssl_conf_ca_cb(conf, tls_anchors_ask, c->anchors);
+}
+#else
+static int load_all(struct tls_context *c, struct span contents, unsigned *number, unsigned *n)
+{
+    int err;
+
+    c->trusted = calloc(1, sizeof *c->trusted);
+    if (!c->trusted)
+        return MBEDTLS_ERR_X509_ALLOC_FAILED;
+    mbedtls_x509_crt_init(c->trusted);
+    err = read_all(&(struct readers){ .chain = c->trusted }, contents, number);
+    *n = c->trusted->raw.p != NULL;
+    return err;
+}
+
+void tls_store_use(const struct tls_context *c, mbedtls_ssl_config *conf)
+{
+    mbedtls_ssl_conf_ca_chain(conf, c->trusted, NULL);
+}
+#endif
 
 int tls_store_load(struct tls_context *c, const struct tls_options *o, char *why, size_t why_n)
 {
     const char *named_by, *file;
     struct span contents;
-    unsigned number;
+    unsigned number, n = 0;
     int err = read_store(o, &file, &named_by, &contents);
 
     if (!file) {
@@ -177,16 +209,16 @@ int tls_store_load(struct tls_context *c, const struct tls_options *o, char *why
                  files_why(err));
         return err == -ENOMEM ? err : -EINVAL;
     }
-    err = tls_store_add(c->trusted, contents, &number);
+    err = load_all(c, contents, &number, &n);
     if (err && tls_is_shortage(err))
         return -ENOMEM;
-    if (err && c->trusted->raw.p)
+    if (err && n)
         snprintf(why, why_n, "the CA certificate number %u in %s%s is damaged (-0x%04x)", number,
                  named_by, file, (unsigned)-err);
-    else if (!c->trusted->raw.p)
+    else if (!n)
         snprintf(why, why_n, "there is no CA certificate in %s%s that can be read (%d)", named_by,
                  file, err);
-    if (err || !c->trusted->raw.p)
+    if (err || !n)
         return -EINVAL;
     c->store = strdup(file);
     return c->store ? 0 : -ENOMEM;

@@ -202,7 +202,8 @@ static uint32_t check_dates(const mbedtls_x509_crt *crt)
 #endif
 
 /* An address must be among the addresses of the certificate (RFC 9110, 4.3.5). The library was
- * given no name to check then. */
+ * given no name to check then. A server's own certificate may be trusted without being an
+ * authority's, which the library sees only where it has all that are trusted. */
 int tls_verify(void *arg, struct mbedtls_x509_crt *crt, int depth, uint32_t *flags)
 {
     struct tls_verdict *v = arg;
@@ -210,6 +211,8 @@ int tls_verify(void *arg, struct mbedtls_x509_crt *crt, int depth, uint32_t *fla
     *flags |= check_dates(crt);
     if (depth == 0) {
         v->seen = true;
+        if (*flags & MBEDTLS_X509_BADCERT_NOT_TRUSTED && tls_anchors_have(v->context->anchors, crt))
+            *flags &= ~(uint32_t)MBEDTLS_X509_BADCERT_NOT_TRUSTED;
         if (v->peer->ip_n && !holds_address(crt, v->peer))
             *flags |= MBEDTLS_X509_BADCERT_CN_MISMATCH;
     }

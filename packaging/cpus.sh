@@ -35,7 +35,7 @@ END
     *) cflags="$cflags -fno-pie" ldflags='-static -no-pie' ;;
     esac
     ldflags="$ldflags -Wl,--gc-sections -Wl,--build-id=none"
-    ldflags="$ldflags -Wl,-z,noseparate-code -Wl,-z,norelro"
+    ldflags="$ldflags -Wl,-z,noseparate-code -Wl,-z,norelro -Wl,-T,packaging/first.ld"
     qemu_cpu=${qemu#*:}
     qemu=qemu-${qemu%:*}-static
 }

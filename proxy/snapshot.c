@@ -72,7 +72,7 @@ static int find_upstream(const struct labels *l, const struct tally *row, unsign
         return (int)place;
     if (place >= TALLY_UPSTREAMS)
         return -1;
-    id = counter_read(&row->upstreams[place].id);
+    id = counter_read(&row->ids[place]);
     for (unsigned i = 0; i < l->n_upstreams; i++)
         if (l->upstreams[i] == id)
             return (int)(SNAPSHOT_FIRST + i);
@@ -147,12 +147,12 @@ static void add_requests(struct snapshot *s, const struct tally *row, const stru
                          unsigned *used)
 {
     for (unsigned i = 0; i < TALLY_SERIES && counter_read(&row->n_series) > 0; i++) {
-        uint64_t tag = counter_read(&row->tags[i]), n = counter_read(&row->counts[i]);
+        uint64_t tag = counter_read(&row->series[i].tag), n = counter_read(&row->series[i].count);
         struct tally_kind kind = tally_kind(tag);
         int key = find_key(l, tally_key(tag)), upstream = find_upstream(l, row, kind.place);
 
         if (!tally_in_use(row, i) || n == 0 || key < 0 || upstream < 0 ||
-            counter_read(&row->tags[i]) != tag)
+            counter_read(&row->series[i].tag) != tag)
             continue;
         add_series(s,
                    (struct snapshot_series){ .key = (uint32_t)key,
@@ -211,7 +211,7 @@ void snapshot_free(struct snapshot *s)
 static const struct tally_upstream *known(const struct tally *row, uint64_t id)
 {
     for (unsigned i = TALLY_OTHER_UPSTREAM + 1; i < TALLY_UPSTREAMS; i++)
-        if (counter_read(&row->upstreams[i].id) == id)
+        if (counter_read(&row->ids[i]) == id)
             return &row->upstreams[i];
     return NULL;
 }

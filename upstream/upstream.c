@@ -160,7 +160,7 @@ static void upstream_free(struct upstream *u)
     for (size_t i = 0; u->pool.reactor && i < sizeof kinds / sizeof kinds[0]; i++)
         timer_kind_forget(u->pool.reactor, kinds[i]);
     if (u->tally)
-        tally_drop_upstream(u->counts);
+        tally_drop_upstream(u->tally, u->counts);
     tls_context_free(u->tls);
     peer_free(&u->origin);
     peer_free(&u->proxy);

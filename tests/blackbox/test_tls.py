@@ -2,6 +2,7 @@
 truncation, streams. The servers are Python's ssl and, where it is installed, nginx."""
 import contextlib
 import json
+import pathlib
 import re
 import shutil
 import signal
@@ -140,6 +141,44 @@ def test_self_signed(trusting, tls_upstream, authority):
 def test_self_signed_and_named(proxy, tls_upstream, authority):
     cert = authority.self_signed("named", ["localhost"])
     p = proxy(tls_upstream(answering(ok()), cert), upstream={"ca_file": cert.alone})
+    assert p.ask(post()).status == 200
+
+
+def test_one_among_many_of_the_same_name(proxy, tls_upstream, authority, good, tmp_path):
+    """An authority that changed its key is there twice, among those of this machine."""
+    twin = certs.Authority(tmp_path, "root").file.read_text()
+    system = pathlib.Path("/etc/ssl/certs/ca-certificates.crt")
+    others = system.read_text() if system.exists() else ""
+    store = tmp_path / "store.pem"
+    for text, trusted in ((twin + others + authority.file.read_text(), True),
+                          (authority.file.read_text() + twin, True), (others + twin, False)):
+        store.write_text(text)
+        p = proxy(tls_upstream(answering(ok()), good), upstream={"ca_file": store})
+        if trusted:
+            assert p.ask(post()).status == 200
+        else:
+            refused(p, "CN=Test root", "not among the authorities")
+
+
+@pytest.mark.parametrize("trusted", ["young", "old"])
+def test_an_authority_that_another_one_has_signed(proxy, tls_upstream, tmp_path, trusted):
+    """The server sends that certificate along; either of the two is enough."""
+    young, old = certs.Authority(tmp_path, "young"), certs.Authority(tmp_path, "old")
+    crossed = certs.Cert(tmp_path, "crossed")
+    crossed.key = young.root.key
+    old.sign(crossed, None, ("-cert", old.root.alone, "-keyfile", old.root.key), "authority")
+    cert = young.issue("good", ["localhost"]).chain(crossed.alone)
+    store = {"young": young, "old": old}[trusted].file
+    p = proxy(tls_upstream(answering(ok()), cert), upstream={"ca_file": store})
+    assert p.ask(post()).status == 200
+
+
+def test_a_store_that_changes_later(proxy, tls_upstream, authority, good, tmp_path):
+    """What counts is what it said when it was read."""
+    store = tmp_path / "store.pem"
+    store.write_text(authority.file.read_text())
+    p = proxy(tls_upstream(answering(ok()), good), upstream={"ca_file": store})
+    store.write_text("-----BEGIN")
     assert p.ask(post()).status == 200
 
 

@@ -37,8 +37,8 @@ static uint64_t counted(uint64_t tag)
     uint64_t n = 0;
 
     for (unsigned i = 0; i < TALLY_SERIES; i++)
-        if (counter_read(&t->tags[i]) == tag)
-            n += counter_read(&t->counts[i]);
+        if (counter_read(&t->series[i].tag) == tag)
+            n += counter_read(&t->series[i].count);
     return n;
 }
 
@@ -159,7 +159,7 @@ static void an_upstream_keeps_its_place_and_its_numbers(void **state)
     (void)state;
     assert_true(a > TALLY_OTHER_UPSTREAM && b > TALLY_OTHER_UPSTREAM && a != b);
     counter_add(&t->upstreams[a].numbers[TALLY_DIALS], 7);
-    tally_drop_upstream(&t->upstreams[a]);
+    tally_drop_upstream(t, &t->upstreams[a]);
     assert_int_equal(tally_take_upstream(t, tally_id(SPAN("a"))), a);
     assert_int_equal(counter_read(&t->upstreams[a].numbers[TALLY_DIALS]), 7);
 }
@@ -177,7 +177,7 @@ static void upstreams_beyond_the_places_share_one(void **state)
     assert_int_equal(tally_take_upstream(t, tally_id(SPAN("late"))), TALLY_OTHER_UPSTREAM);
     tally_count(t, tally_tag(0, (struct tally_kind){ .place = (uint8_t)first, .status = 200 }));
     counter_add(&t->upstreams[first].numbers[TALLY_DIALS], 7);
-    tally_drop_upstream(&t->upstreams[first]);
+    tally_drop_upstream(t, &t->upstreams[first]);
     place = tally_take_upstream(t, tally_id(SPAN("next")));
     assert_int_equal(place, first);
     assert_int_equal(counter_read(&t->upstreams[place].numbers[TALLY_DIALS]), 0);
@@ -206,7 +206,7 @@ static void what_is_true_of_a_moment_ends_with_the_process(void **state)
     assert_int_equal(counter_read(&u->numbers[TALLY_DIALS]), 1);
     assert_int_equal(counter_read(&t->clients) + counter_read(&t->exchanges), 0);
     assert_int_equal(counter_read(&t->held) + counter_read(&u->rests_until), 0);
-    assert_int_equal(counter_read(&u->failures) + counter_read(&u->users), 0);
+    assert_int_equal(counter_read(&u->failures) + counter_read(&t->users[place]), 0);
     assert_int_equal(counter_read(&u->keys_rest_until[0]), 0);
 }
 
