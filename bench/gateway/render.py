@@ -6,26 +6,33 @@ import pathlib
 import platform
 import re
 import shutil
+import statistics
 import subprocess
 
 Goal = collections.namedtuple("Goal", "name unit value")
 
-# medians, figures and delays are by the contestant's name; goals are times HAProxy and times nginx,
-# None where there is none.
+# medians, figures and delays are by the contestant's name, figures in the order of the rounds.
+# goals are in the order of PEERS, None where there is none.
 Result = collections.namedtuple("Result", "name unit goals medians figures delays")
 
-US, PEERS = "this proxy", ("HAProxy", "nginx")
+US, PEERS = "this proxy", ("HAProxy", "nginx", "relay")
+TOLERANCE = 1.05                        # times a goal: what rounds differ by
 BEGIN, END = "<!-- figures: written by make bench -->\n", "<!-- end of figures -->\n"
 COLUMNS = (US, "HAProxy", "nginx", "relay", "HAProxy, delaying", "HAProxy, 64 KiB", "nginx, 64 KiB")
 COLOURS = {US: "#1b7f5c", "HAProxy": "#3b6fb6", "nginx": "#b0662f", "relay": "#8a8a8a"}
 
 
 def ratio(result, peer):
-    return result.medians[US] / result.medians[peer]
+    """The median of the ratios within a round; None: the peer was not there."""
+    if peer not in result.figures:
+        return None
+    return statistics.median(a / b for a, b in zip(result.figures[US], result.figures[peer]))
 
 
 def verdict(result, peer, goal):
     r = ratio(result, peer)
+    if r is None:
+        return ""
     return f"{r:.2f}" + ("" if goal is None
                          else f" (goal {goal:.2f}{'' if r <= goal else ', missed'})")
 
@@ -39,7 +46,8 @@ def line(result):
     medians = "  ".join(f"{name} {number(value)}" for name, value in result.medians.items())
     text = [f"{result.name} [{result.unit}]: {medians}",
             "    " + "  ".join(f"x {peer} {verdict(result, peer, goal)}"
-                               for peer, goal in zip(PEERS, result.goals))]
+                               for peer, goal in zip(PEERS, result.goals)
+                               if peer in result.figures)]
     if result.delays:
         text.append("    added delay, p50 p99 max in us: "
                     + "  ".join(f"{n} {' '.join(f'{v:.0f}' for v in d)}"
@@ -52,11 +60,30 @@ def memory_line(result, goal):
     return f"{result.name} [{result.unit}]: {shown}  (goal {goal.value:g})"
 
 
+def times_one(workers):
+    """The work that two workers do in the time of one, by what the busier of them has to do."""
+    return workers[1]["cost"] / workers[2]["cost"] / workers[2]["share"]
+
+
+def missed(results, workers, memory, two):
+    """A line for each goal that is missed by more than rounds differ."""
+    lines = []
+    for r in results:
+        for peer, goal in zip(PEERS, r.goals):
+            if goal is not None and peer in r.figures and ratio(r, peer) > goal * TOLERANCE:
+                lines.append(f"{r.name}: {ratio(r, peer):.2f} x {peer}, goal {goal:.2f}")
+        if r.name == memory.name and r.medians[US] > memory.value * TOLERANCE:
+            lines.append(f"{r.name}: {r.medians[US]:.2f} {memory.unit}, goal {memory.value:g}")
+    if workers and times_one(workers) < two.value / TOLERANCE:
+        lines.append(f"{two.name}: {times_one(workers):.2f} {two.unit}, goal {two.value:g}")
+    return lines
+
+
 def workers_line(workers):
     one, two = workers[1], workers[2]
     return (f"two workers: {one['cost']:.2f} us/request with one, {two['cost']:.2f} with two, of "
             f"which the busier does {two['share']:.0%}: "
-            f"work for {one['cost'] / two['cost'] / two['share']:.2f} times one; requests/s "
+            f"work for {times_one(workers):.2f} times one; requests/s "
             f"{one['rate']:.0f} and {two['rate']:.0f}")
 
 
@@ -147,6 +174,18 @@ def svg(results):
             + "\n".join(out) + "\n</svg>\n")
 
 
+def check(folder):
+    """Ends the program if folder/performance.md is there and has no place for the figures; makes it
+    if it is not there. To be called before an hour of measuring."""
+    page = folder / "performance.md"
+    folder.mkdir(parents=True, exist_ok=True)
+    if not page.exists():
+        page.write_text("# What a request costs\n\n![The figures](performance.svg)\n\n"
+                        + BEGIN + END)
+    if not re.search(f"{re.escape(BEGIN)}.*{re.escape(END)}", page.read_text(), re.DOTALL):
+        raise SystemExit(f"{page}: no marks for the figures")
+
+
 def write(folder, results, workers, memory_goal, where):
     """Puts the figures between the marks in folder/performance.md, and the plot beside it."""
     work = [r for r in results if r.name != memory_goal.name]
@@ -157,8 +196,6 @@ def write(folder, results, workers, memory_goal, where):
         text.append(both.replace(" us/", " µs/") + ".\n")
     page = folder / "performance.md"
     before, _, rest = page.read_text().partition(BEGIN)
-    _, mark, after = rest.partition(END)
-    if not mark:
-        raise SystemExit(f"{page}: no marks for the figures")
+    after = rest.partition(END)[2]
     page.write_text(before + BEGIN + "\n".join(t for t in text if t) + END + after)
     (folder / "performance.svg").write_text(svg(work))
