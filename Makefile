@@ -39,7 +39,9 @@ lanes := portable $(if $(filter __x86_64__,$(arch)),sse2 avx2 avx512) \
 only_avx2 = -mavx2 -mbmi -mbmi2 -mpclmul -mpopcnt
 only_avx512 = $(only_avx2) -mavx512f -mavx512bw -mavx512vbmi -mavx512vbmi2
 kernels := $(lanes:%=$(BUILD)/json/kernel-%.o)
-objects := $(sources:%.c=$(BUILD)/%.o) $(kernels)
+# The page that is served at /status, as C.
+page := $(BUILD)/proxy/status_page
+objects := $(sources:%.c=$(BUILD)/%.o) $(kernels) $(page).o
 sample := $(patsubst %.c,$(BUILD)/%.o,$(wildcard tests/upstream/*.c))
 unit := $(patsubst %.c,$(BUILD)/tests/%,\
 	$(notdir $(wildcard tests/unit/test_*.c $(shim:%=%/test_*.c))))
@@ -64,6 +66,10 @@ $(BUILD)/%.o: %.c $(BUILD)/flags
 $(kernels): $(BUILD)/json/kernel-%.o: json/kernel.c $(BUILD)/flags
 	$(compile) $(if $(filter -Os -Oz,$(CFLAGS)),-O2) $(only_$*) \
 		-DJSON_LANES='"json/lanes_$*.h"' -c -o $@ $<
+$(page).o: $(page).c $(BUILD)/flags
+	$(compile) -c -o $@ $<
+$(page).c: proxy/status.html scripts/embed-page
+	@mkdir -p $(@D); sh scripts/embed-page $< > $@.new && mv $@.new $@
 # Changes when a flag does, so that no build mixes objects of two kinds.
 $(BUILD)/flags: export FLAGS = $(SANDBOX) $(CC) $(flags) $(ldflags) $(LIBS)
 $(BUILD)/flags: always

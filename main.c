@@ -1,5 +1,6 @@
 /* Options, the exit code, and the start. Read docs/architecture.md first. */
 #include "base/stack.h"
+#include "base/version.h"
 #include "net/poller.h"
 #include "net/signals.h"
 #include "net/tls.h"
@@ -17,10 +18,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/socket.h>
-
-#ifndef OCP_VERSION
-#define OCP_VERSION "unknown"
-#endif
 
 enum exit_code {
     EXIT_FINE = 0,

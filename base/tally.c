@@ -3,6 +3,7 @@
 #include "base/siphash.h"
 
 #include <sys/mman.h>
+#include <time.h>
 
 #ifndef MAP_NORESERVE
 #define MAP_NORESERVE 0
@@ -18,9 +19,13 @@ struct tallies *tallies_make(unsigned n)
     void *shared = mmap(NULL, size_of(n), PROT_READ | PROT_WRITE,
                         MAP_SHARED | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
     struct tallies *t = shared == MAP_FAILED ? NULL : shared;
+    struct timespec now;
 
-    if (t)
-        tallies_use(t, 0);
+    if (!t)
+        return NULL;
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    counter_set(&t->began, (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000);
+    tallies_use(t, 0);
     return t;
 }
 
@@ -44,6 +49,8 @@ void tally_clear(struct tally *t)
     counter_set(&t->streams, 0);
     counter_set(&t->open, 0);
     counter_set(&t->held, 0);
+    counter_set(&t->serves, 0);
+    counter_set(&t->watchers, 0);
     for (unsigned i = 0; i < TALLY_UPSTREAMS; i++) {
         struct tally_upstream *u = &t->upstreams[i];
 
@@ -92,6 +99,9 @@ static void replace_upstream(struct tally *t, unsigned place, uint64_t id)
     for (unsigned i = 0; counter_read(&t->ids[place]) && i < TALLY_SERIES; i++)
         if (tally_in_use(t, i) && tally_kind(counter_read(&t->series[i].tag)).place == place)
             drop_series(t, i);
+    for (unsigned i = 0; i < TALLY_ERRORS; i++)
+        if (tally_kind(counter_read(&t->errors[i].tag)).place == place)
+            counter_set(&t->errors[i].last, 0);
     counter_set(&t->ids[place], 0);
     for (struct counter *c = u->numbers; c < &u->keys_rest_until[TALLY_RESTS]; c++)
         counter_set(c, 0);
@@ -142,12 +152,45 @@ void tally_key_rests(struct tally_upstream *u, uint64_t before, uint64_t until, 
 
         if (at < counter_read(place))
             place = &u->keys_rest_until[i];
-        if (at == before && before > now) {
+        if (at == before && TALLY_STAMP_MS(before) > now) {
             place = &u->keys_rest_until[i];
             break;
         }
     }
     counter_set(place, until);
+}
+
+/* What stands between the same stamp twice belongs to it: the writer clears the stamp first. */
+bool tally_read_error(const struct tally_error *e, struct tally_failure *to)
+{
+    to->last = counter_read(&e->last);
+    atomic_thread_fence(memory_order_acquire);
+    to->tag = counter_read(&e->tag);
+    to->n = counter_read(&e->n);
+    atomic_thread_fence(memory_order_acquire);
+    return to->last != 0 && counter_read(&e->last) == to->last;
+}
+
+void tally_fail(struct tally *t, uint64_t tag, unsigned reason, uint64_t now)
+{
+    struct tally_error *e = &t->errors[0];
+    uint64_t n = 0;
+
+    for (unsigned i = 0; i < TALLY_ERRORS; i++) {
+        uint64_t last = counter_read(&t->errors[i].last);
+
+        if (last && counter_read(&t->errors[i].tag) == tag && TALLY_STAMP_MARK(last) == reason) {
+            e = &t->errors[i];
+            n = counter_read(&e->n);
+            break;
+        }
+        if (last < counter_read(&e->last))
+            e = &t->errors[i];
+    }
+    counter_set(&e->last, 0);
+    counter_set(&e->tag, tag);
+    counter_set(&e->n, n + 1);
+    counter_set(&e->last, TALLY_STAMP(now, reason));
 }
 
 /* The place of the tag, or -1; *room gets the first place that is free on the way, or -1. */

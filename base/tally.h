@@ -14,6 +14,12 @@
 #define TALLY_HISTOGRAM (TALLY_BUCKETS + 1) /* the numbers of one: its buckets, and the sum */
 #define TALLY_REASONS 8                     /* outcomes of a dial, or why a request was retried */
 #define TALLY_RESTS 16                      /* keys that rest at once; of more, some are not seen */
+#define TALLY_ERRORS 16                     /* kinds of failed requests, the last ones of a row */
+
+/* A time in milliseconds and 16 bits that go with it, as one number: it is never read by halves. */
+#define TALLY_STAMP(ms, mark) ((uint64_t)(ms) << 16 | (mark))
+#define TALLY_STAMP_MS(stamp) ((stamp) >> 16)
+#define TALLY_STAMP_MARK(stamp) ((unsigned)((stamp)&0xffffu))
 
 /* The numbers of an upstream that are added up over the rows. */
 enum tally_number {
@@ -32,7 +38,7 @@ struct tally_upstream {
     struct counter failures;              /* dials that failed in a row */
     struct counter failed_at, reached_at; /* the last dial of either kind */
     struct counter rests_until;
-    struct counter keys_rest_until[TALLY_RESTS];
+    struct counter keys_rest_until[TALLY_RESTS]; /* stamps, whose mark says which key */
 };
 
 /* What requests of one kind have in common beside their key: a word, so that one load takes it. */
@@ -48,6 +54,10 @@ struct tally_kind {
 #define TALLY_INPUT 62u
 #define TALLY_OUTPUT 63u
 #define TALLY_ENDING(what) ((unsigned)(what) >> 6)
+
+/* The mark of a key that rests: its index among those of the upstream, or with this bit among those
+ * that the table of clients has for one client. */
+#define TALLY_CLIENTS_KEY 0x100u
 
 #define TALLY_UPSTREAMS 32
 #define TALLY_NO_UPSTREAM 0    /* the place for requests that went to none */
@@ -96,6 +106,19 @@ struct tally_series {
     struct counter tag, count;
 };
 
+/* Requests that failed in the same way. A reader finds the same stamp before and after the rest, or
+ * has to look again.
+ * 1. last is the stamp of the last one, whose mark is the reason; 0: the place is free, or is being
+ *    written.
+ * 2. The place of the upstream in tag is this row's. */
+struct tally_error {
+    struct counter last, tag, n;
+};
+
+struct tally_failure {
+    uint64_t last, tag, n; /* as in struct tally_error */
+};
+
 /* The row of one process.
  * 1. Only this process writes to it. When it has ended, its parent clears what is true of a moment
  *    alone (tally_clear), and another process may go on with the row.
@@ -109,8 +132,10 @@ struct tally {
     struct counter reloads[2]; /* that failed, that were done */
     struct counter lines_lost;
     struct counter clients, exchanges, streams, open, held; /* at this moment; held: bytes */
-    struct counter n_series;                                /* places of series that are in use */
+    struct counter serves, watchers; /* likewise: 1 of a process that serves; who looks at it */
+    struct counter n_series;         /* places of series that are in use */
     struct counter ids[TALLY_UPSTREAMS], users[TALLY_UPSTREAMS];
+    struct tally_error errors[TALLY_ERRORS];
     struct tally_upstream upstreams[TALLY_UPSTREAMS];
     struct tally_series series[TALLY_SERIES];
 };
@@ -128,7 +153,8 @@ static inline bool tally_in_use(const struct tally *t, unsigned at)
 
 /* Rows. The first one belongs to the process that makes them. */
 struct tallies {
-    struct counter n; /* of the rows that have been in use: no other is to be touched */
+    struct counter n;     /* of the rows that have been in use: no other is to be touched */
+    struct counter began; /* when they were made, by the monotonic clock, in milliseconds */
     struct tally rows[];
 };
 
@@ -163,9 +189,17 @@ void tally_drop_upstream(struct tally *t, const struct tally_upstream *u);
 void tally_drop_keys(struct tally *t, bool (*keeps)(const void *arg, uint32_t key),
                      const void *arg);
 
-/* Notes that a key of the upstream rests until then, whose rest would have ended at before (0: it
- * did not rest). */
+/* Notes that a key of the upstream rests. before, until: stamps of the key, with the time when its
+ * rest would have ended (0: it did not rest) and with the one when it does. */
 void tally_key_rests(struct tally_upstream *u, uint64_t before, uint64_t until, uint64_t now);
+
+/* Notes that a request of the tag has failed at now. reason: a mark that tells more. Where there
+ * are more kinds than places, the one that came longest ago is forgotten. */
+void tally_fail(struct tally *t, uint64_t tag, unsigned reason, uint64_t now);
+
+/* Copies the place e, whose parts belong together then. Returns false if it is free, or just being
+ * written. */
+bool tally_read_error(const struct tally_error *e, struct tally_failure *to);
 
 /* Adds n to the series of the tag, which is made if there is none; where there is no room, to one
  * for all such requests. Tokens are lost then. */

@@ -96,11 +96,10 @@ static void put_plan(struct log *l, const struct exchange *x)
     log_number(l, "tries", x->tries);
 }
 
-/* True for a probe that found what it looked for: /healthz, /readyz, /metrics. */
+/* True for a probe that found what it looked for. */
 static bool is_probe(const struct exchange *x)
 {
-    return x->kind.what >= TALLY_WHAT(ROUTE_HEALTH, END_COMPLETE) &&
-        x->kind.what <= TALLY_WHAT(ROUTE_METRICS, END_COMPLETE) && x->kind.status == 200;
+    return route_is_probe(x->kind.what) && x->kind.status == 200;
 }
 
 void access_log(const struct client *c)

@@ -4,8 +4,8 @@
 #include "net/tls_server.h"
 #include "proxy/entry.h"
 #include "proxy/exchange.h"
+#include "proxy/local.h"
 #include "proxy/request.h"
-#include "proxy/scrape.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -289,7 +289,7 @@ static void client_on_ready(struct watch *w)
         client_send(c, NULL, 0);
         moved = MOVED_CLIENT;
         if (c->out.bytes == 0 && c->phase == CLIENT_EXCHANGE)
-            scrape_go_on(c);
+            local_go_on(c);
     }
     for (int budget = READS_PER_TURN;
          budget > 0 && !c->broken && takes_input(c) && stream_pending(c->top); budget--) {

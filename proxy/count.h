@@ -6,6 +6,15 @@
 #include "proxy/hide.h"
 #include "proxy/state.h"
 
+/* True if somebody should know. A client that leaves within its answer has had enough of it. Who
+ * looks at the program is no client of the API. */
+static inline bool exchange_has_failed(const struct exchange *x)
+{
+    bool enough = exchange_ending(x) == END_CLIENT_GONE && x->kind.status < 400 && x->kind.status;
+
+    return !enough && !route_is_probe(TALLY_ROUTE(x->kind.what));
+}
+
 /* Counts the exchange, which has ended. It stands in the way of every request. */
 static inline void exchange_count(const struct exchange *x, const struct worker *w)
 {
@@ -20,6 +29,9 @@ static inline void exchange_count(const struct exchange *x, const struct worker 
     }
     if (x->key)
         tag |= x->key->tally;
+    if (__builtin_expect(x->kind.status >= 400 || x->kind.what >= TALLY_WHAT(0, 1), false) &&
+        exchange_has_failed(x))
+        tally_fail(w->tally, tag, x->failure, *w->now);
     counter_add(&w->tally->exchanges, UINT64_MAX);
     tally_count(w->tally, tag);
 }

@@ -14,7 +14,6 @@
 #include "proxy/request_start.h"
 #include "proxy/response.h"
 #include "proxy/rewrite.h"
-#include "proxy/scrape.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -118,7 +117,8 @@ static void exchange_fail(struct client *c)
     if (failure_info(x->fault)->status >= 500 || x->response == RESPONSE_BODY)
         log_say(c->worker->log, LOG_WARNING_LEVEL, "%s", why);
     request_abandon(c);
-    scrape_end(c);
+    local_end(c);
+    x->failure = x->fault;
     if (x->response == RESPONSE_BODY)
         response_cut(c);
     else if (x->response == RESPONSE_WAIT)
@@ -277,8 +277,7 @@ static int begin_forwarding(struct client *c, const struct http_head *h, const s
  * after the program has been found to be one that may. */
 static void begin_local(struct client *c, const struct http_head *h, const struct route *r)
 {
-    bool open = c->admin || r->handler == ROUTE_HEALTH || r->handler == ROUTE_READY ||
-        r->handler == ROUTE_METRICS;
+    bool open = c->admin || route_is_probe(r->handler);
 
     if (!open && !admission_allows(c->x.settings, &c->x.from)) {
         refuse_address(c);
@@ -389,7 +388,7 @@ enum close_how exchange_end(struct client *c)
         exchange_ends_as(x, END_CLIENT_GONE);
         if (x->response == RESPONSE_BODY)
             response_no_stream(c);
-        scrape_end(c);
+        local_end(c);
     }
     bodylog_end(c);
     access_log(c);

@@ -1,14 +1,11 @@
 /* The table of metrics, and writing their samples. */
 #include "proxy/exposition.h"
 #include "base/text.h"
+#include "base/version.h"
 #include "net/poller.h"
 #include "net/tls.h"
 #include "proxy/access_log.h"
 #include "proxy/route.h"
-
-#ifndef OCP_VERSION
-#define OCP_VERSION "unknown"
-#endif
 
 #define PREFIX "openai_chat_proxy_"
 #define BOUNDS 19 /* the buckets that are shown, up to 1048 s; all further are in +Inf */
@@ -87,27 +84,6 @@ static void put_seconds(struct out *o, uint64_t ms)
     out_put(o, (struct span){ rest, sizeof rest });
 }
 
-static const char *key_label(const struct snapshot *s, unsigned index)
-{
-    return index == SNAPSHOT_NONE ? ""
-        : index == SNAPSHOT_OTHER ? "other"
-                                  : s->conf->keys[index - SNAPSHOT_FIRST].label;
-}
-
-static const char *upstream_label(const struct snapshot *s, unsigned index)
-{
-    return index == SNAPSHOT_NONE ? ""
-        : index == SNAPSHOT_OTHER ? "other"
-                                  : s->conf->upstreams[index - SNAPSHOT_FIRST].name;
-}
-
-static const char *const routes[] = {
-    [ROUTE_CHAT] = "chat",      [ROUTE_PASS] = "passed",     [ROUTE_HEALTH] = "healthz",
-    [ROUTE_READY] = "readyz",   [ROUTE_METRICS] = "metrics", [ROUTE_OPTIONS] = "options",
-    [ROUTE_METHOD] = "method",  [ROUTE_PATH] = "path",       [ROUTE_UNKNOWN] = "unknown",
-    [ROUTE_NONE] = "malformed",
-};
-
 static void put_request(const struct metric *m, const struct snapshot *s, struct out *o,
                         unsigned index)
 {
@@ -117,9 +93,9 @@ static void put_request(const struct metric *m, const struct snapshot *s, struct
     if (one->n == 0 || TALLY_ROUTE(one->what) >= TALLY_INPUT)
         return;
     put_name(o, m, "");
-    put_label(o, "route", routes[TALLY_ROUTE(one->what)], true);
-    put_label(o, "key", key_label(s, one->key), false);
-    put_label(o, "upstream", upstream_label(s, one->upstream), false);
+    put_label(o, "route", route_name(TALLY_ROUTE(one->what)), true);
+    put_label(o, "key", snapshot_key(s, one->key), false);
+    put_label(o, "upstream", snapshot_upstream(s, one->upstream), false);
     put_label(o, "code", one->class ? class : "none", false);
     put_label(o, "ending", access_ending(TALLY_ENDING(one->what)), false);
     put_number(o, one->n, true);
@@ -133,8 +109,8 @@ static void put_tokens(const struct metric *m, const struct snapshot *s, struct 
     if (one->n == 0 || TALLY_ROUTE(one->what) < TALLY_INPUT)
         return;
     put_name(o, m, "");
-    put_label(o, "key", key_label(s, one->key), true);
-    put_label(o, "upstream", upstream_label(s, one->upstream), false);
+    put_label(o, "key", snapshot_key(s, one->key), true);
+    put_label(o, "upstream", snapshot_upstream(s, one->upstream), false);
     put_label(o, "direction", TALLY_ROUTE(one->what) == TALLY_INPUT ? "input" : "output", false);
     put_number(o, one->n, true);
 }
@@ -151,7 +127,7 @@ static const struct snapshot_upstream *upstream_of(const struct metric *m, const
 static void put_upstream(const struct metric *m, const struct snapshot *s, struct out *o,
                          unsigned index)
 {
-    put_label(o, "upstream", upstream_label(s, SNAPSHOT_OTHER + index / m->each), true);
+    put_label(o, "upstream", snapshot_upstream(s, SNAPSHOT_OTHER + index / m->each), true);
 }
 
 static uint64_t sum_of(const uint64_t *numbers, unsigned n)

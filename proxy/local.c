@@ -6,6 +6,8 @@
 #include "proxy/scrape.h"
 #include "proxy/snapshot.h"
 #include "proxy/state.h"
+#include "proxy/status.h"
+#include "proxy/watch.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -75,6 +77,12 @@ void local_respond(struct client *c, const struct http_head *h, const struct rou
     case ROUTE_METRICS:
         scrape_begin(c);
         break;
+    case ROUTE_STATUS:
+        status_reply(c);
+        break;
+    case ROUTE_EVENTS:
+        watch_begin(c);
+        break;
     case ROUTE_OPTIONS:
         reply_options(c, h, r->allow);
         break;
@@ -90,6 +98,17 @@ void local_respond(struct client *c, const struct http_head *h, const struct rou
                     SPAN("unknown path: it is neither /v1/chat/completions nor in pass_paths"),
                     SPAN(""));
     }
+}
+
+void local_go_on(struct client *c)
+{
+    scrape_go_on(c);
+}
+
+void local_end(struct client *c)
+{
+    scrape_end(c);
+    watch_end(c);
 }
 
 #define MODELS SPAN("/v1/models")

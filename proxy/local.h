@@ -24,4 +24,11 @@ void local_narrow(const struct client *c, const struct http_head *h, struct rout
 /* Responds to the request with head h, whose route r goes to no upstream. */
 void local_respond(struct client *c, const struct http_head *h, const struct route *r);
 
+/* Puts what comes next of a response that is under way into c's empty queue, if it waits for
+ * that. */
+void local_go_on(struct client *c);
+
+/* Lets go of a response that is under way; without one it does nothing. */
+void local_end(struct client *c);
+
 #endif

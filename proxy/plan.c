@@ -228,6 +228,7 @@ static void note_key(struct client *c, const struct http_head *h)
     const struct target *t = target_at(x, x->position);
     struct keyring *r = ring_of(x, t);
     uint64_t now = reactor_now(c->worker->reactor), ms = 0;
+    unsigned mark;
 
     if (!r)
         return;
@@ -236,7 +237,9 @@ static void note_key(struct client *c, const struct http_head *h)
     else
         ms = asked_to_wait(h);
     ms = ms ? ms : REST_DEFAULT_MS;
-    tally_key_rests(t->upstream->counts, keyring_rests_until(r, x->key_index), now + ms, now);
+    mark = x->key_index | (r == t->keys || t->conf->client_key ? 0 : TALLY_CLIENTS_KEY);
+    tally_key_rests(t->upstream->counts, TALLY_STAMP(keyring_rests_until(r, x->key_index), mark),
+                    TALLY_STAMP(now + ms, mark), now);
     keyring_rest(r, x->key_index, now + ms);
 }
 

@@ -52,14 +52,33 @@ void reply_begin(struct client *c, struct out *o, int status)
     c->x.kind.status = (uint16_t)status;
 }
 
+void reply_begin_body(struct client *c, struct out *o, struct span type)
+{
+    struct exchange *x = &c->x;
+
+    x->response_framing = x->minor0 ? HTTP_UNTIL_CLOSE : HTTP_CHUNKED;
+    if (x->minor0)
+        exchange_must_close(x);
+    reply_begin(c, o, 200);
+    http_put_field(o, SPAN("Content-Type"), type);
+    http_put_field(o, SPAN("Cache-Control"), SPAN("no-store"));
+    if (!x->minor0 && !x->head_only)
+        http_put_field(o, SPAN("Transfer-Encoding"), SPAN("chunked"));
+}
+
 void reply_end(struct client *c, struct out *o, struct span body)
+{
+    reply_end_as(c, o, SPAN("application/json"), body);
+}
+
+void reply_end_as(struct client *c, struct out *o, struct span type, struct span body)
 {
     struct exchange *x = &c->x;
     struct iovec iov[2];
     int n = 1;
 
     if (body.n > 0)
-        http_put_field(o, SPAN("Content-Type"), SPAN("application/json"));
+        http_put_field(o, SPAN("Content-Type"), type);
     if (x->kind.status != 204)
         http_put_uint_field(o, SPAN("Content-Length"), body.n);
     out_put(o, SPAN("\r\n"));
@@ -79,6 +98,7 @@ void reply_error(struct client *c, enum failure f, struct span message, struct s
     char text[BODY_MAX];
     struct out o, body;
 
+    c->x.failure = f;
     out_init(&body, text, sizeof text);
     http_put_error(&body, &e);
     reply_begin(c, &o, info->status);

@@ -21,7 +21,27 @@ static const struct known_path {
       { "GET, HEAD, OPTIONS", 18 },
       { { "GET", 3 }, { "HEAD", 4 } },
       ROUTE_METRICS },
+    { { "/status", 7 },
+      { "GET, HEAD, OPTIONS", 18 },
+      { { "GET", 3 }, { "HEAD", 4 } },
+      ROUTE_STATUS },
+    { { "/status/events", 14 },
+      { "GET, HEAD, OPTIONS", 18 },
+      { { "GET", 3 }, { "HEAD", 4 } },
+      ROUTE_EVENTS },
 };
+
+static const char *const names[] = {
+    [ROUTE_CHAT] = "chat",     [ROUTE_PASS] = "passed",     [ROUTE_HEALTH] = "healthz",
+    [ROUTE_READY] = "readyz",  [ROUTE_METRICS] = "metrics", [ROUTE_STATUS] = "status",
+    [ROUTE_EVENTS] = "events", [ROUTE_OPTIONS] = "options", [ROUTE_METHOD] = "method",
+    [ROUTE_PATH] = "path",     [ROUTE_UNKNOWN] = "unknown", [ROUTE_NONE] = "malformed",
+};
+
+const char *route_name(unsigned r)
+{
+    return names[r];
+}
 
 /* Clients put the first path after base URLs of all kinds: with a slash at the end, with /v1 in it
  * or without. */
@@ -139,7 +159,8 @@ struct route route_find(const struct http_head *h, const struct pass_paths *pass
 
 bool route_is_private(const struct http_head *h)
 {
-    return span_eq(h->path, SPAN("/metrics"));
+    return span_eq(h->path, SPAN("/metrics")) || span_eq(h->path, SPAN("/status")) ||
+        span_eq(h->path, SPAN("/status/events"));
 }
 
 struct route route_find_public(const struct http_head *h, const struct pass_paths *pass)

@@ -9,7 +9,9 @@ enum route_handler {
     ROUTE_PASS,    /* one of pass_paths: goes on as it is */
     ROUTE_HEALTH,  /* /healthz */
     ROUTE_READY,   /* /readyz */
-    ROUTE_METRICS, /* /metrics, for those who may look after the program */
+    ROUTE_METRICS, /* /metrics, and the next two: for those who may look after the program */
+    ROUTE_STATUS,  /* /status */
+    ROUTE_EVENTS,  /* /status/events */
     ROUTE_OPTIONS, /* OPTIONS, of any path */
     ROUTE_METHOD,  /* a known path with a method that it has not */
     ROUTE_PATH,    /* a path that one server may read in another way than the next */
@@ -40,6 +42,15 @@ struct route route_find_public(const struct http_head *h, const struct pass_path
 
 /* The same on an address that serves those alone who look after the program. */
 struct route route_find_admin(const struct http_head *h);
+
+/* The name of a route in metrics, r being an enum route_handler. */
+const char *route_name(unsigned r);
+
+/* True for routes that are asked to look at the program itself, and not for what it does. */
+static inline bool route_is_probe(unsigned r)
+{
+    return r >= ROUTE_HEALTH && r <= ROUTE_EVENTS;
+}
 
 /* True if requests of the route go to an upstream. */
 static inline bool route_forwards(const struct route *r)

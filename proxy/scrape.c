@@ -89,14 +89,7 @@ void scrape_begin(struct client *c)
         reply_error(c, FAIL_OVERLOADED, SPAN("too many ask for the metrics at once"), SPAN(""));
         return;
     }
-    x->response_framing = x->minor0 ? HTTP_UNTIL_CLOSE : HTTP_CHUNKED;
-    if (x->minor0)
-        exchange_must_close(x);
-    reply_begin(c, &head, 200);
-    http_put_field(&head, SPAN("Content-Type"), SPAN(EXPOSITION_TYPE));
-    http_put_field(&head, SPAN("Cache-Control"), SPAN("no-store"));
-    if (!x->minor0 && !x->head_only)
-        http_put_field(&head, SPAN("Transfer-Encoding"), SPAN("chunked"));
+    reply_begin_body(c, &head, SPAN(EXPOSITION_TYPE));
     out_put(&head, SPAN("\r\n"));
     http_writer_init(&out, x->response_framing);
     http_writer_raw(&out, out_span(&head));

@@ -79,13 +79,88 @@ static int find_upstream(const struct labels *l, const struct tally *row, unsign
     return -1;
 }
 
+/* Of a key that rests in several processes the longest rest counts. */
+static void add_rest(struct snapshot_upstream *to, uint64_t rest)
+{
+    unsigned i = 0;
+
+    to->keys_resting++;
+    if (TALLY_STAMP_MARK(rest) >= TALLY_CLIENTS_KEY) {
+        to->clients_resting++;
+        return;
+    }
+    while (i < to->n_rests && TALLY_STAMP_MARK(to->rests[i]) != TALLY_STAMP_MARK(rest))
+        i++;
+    if (i == SNAPSHOT_RESTS)
+        return;
+    if (i == to->n_rests)
+        to->rests[to->n_rests++] = 0;
+    if (to->rests[i] < rest)
+        to->rests[i] = rest;
+}
+
 static void add_upstream(struct snapshot_upstream *to, const struct tally_upstream *u, uint64_t now)
 {
+    uint64_t until = counter_read(&u->rests_until);
+
     for (unsigned i = 0; i < TALLY_NUMBERS; i++)
         to->numbers[i] += counter_read(&u->numbers[i]);
-    to->resting += now < counter_read(&u->rests_until);
-    for (unsigned i = 0; i < TALLY_RESTS; i++)
-        to->keys_resting += now < counter_read(&u->keys_rest_until[i]);
+    to->resting += now < until;
+    if (to->rests_until < until)
+        to->rests_until = until;
+    for (unsigned i = 0; i < TALLY_RESTS; i++) {
+        uint64_t rest = counter_read(&u->keys_rest_until[i]);
+
+        if (now < TALLY_STAMP_MS(rest))
+            add_rest(to, rest);
+    }
+}
+
+/* Puts one among the latest, in their order. What several processes have counted is one. */
+static void insert_error(struct snapshot *s, struct snapshot_error one)
+{
+    unsigned i = 0, at;
+
+    while (i < s->n_errors &&
+           (s->errors[i].key != one.key || s->errors[i].upstream != one.upstream ||
+            s->errors[i].status != one.status || s->errors[i].what != one.what ||
+            s->errors[i].reason != one.reason))
+        i++;
+    if (i < s->n_errors) {
+        one.n += s->errors[i].n;
+        one.at = s->errors[i].at > one.at ? s->errors[i].at : one.at;
+    } else if (i < SNAPSHOT_ERRORS) {
+        s->n_errors++;
+    } else if (s->errors[--i].at >= one.at) {
+        return;
+    }
+    for (at = i; at > 0 && s->errors[at - 1].at < one.at; at--)
+        s->errors[at] = s->errors[at - 1];
+    s->errors[at] = one;
+}
+
+static void add_errors(struct snapshot *s, const struct tally *row, const struct labels *l)
+{
+    for (unsigned i = 0; i < TALLY_ERRORS; i++) {
+        struct tally_failure f;
+        struct tally_kind kind;
+        int key, upstream;
+
+        if (!tally_read_error(&row->errors[i], &f))
+            continue;
+        kind = tally_kind(f.tag);
+        key = find_key(l, tally_key(f.tag));
+        upstream = find_upstream(l, row, kind.place);
+        if (key >= 0 && upstream >= 0)
+            insert_error(s,
+                         (struct snapshot_error){ .at = TALLY_STAMP_MS(f.last),
+                                                  .n = f.n,
+                                                  .key = (uint32_t)key,
+                                                  .upstream = (uint16_t)upstream,
+                                                  .status = kind.status,
+                                                  .what = kind.what,
+                                                  .reason = (uint8_t)TALLY_STAMP_MARK(f.last) });
+    }
 }
 
 static void add_row(struct snapshot *s, const struct tally *row, const struct labels *l,
@@ -97,6 +172,8 @@ static void add_row(struct snapshot *s, const struct tally *row, const struct la
     s->open += counter_read(&row->open);
     s->held += counter_read(&row->held);
     s->lines_lost += counter_read(&row->lines_lost);
+    s->serves += counter_read(&row->serves);
+    s->watchers += counter_read(&row->watchers);
     s->reloads[0] += counter_read(&row->reloads[0]);
     s->reloads[1] += counter_read(&row->reloads[1]);
     for (unsigned i = TALLY_OTHER_UPSTREAM; i < TALLY_UPSTREAMS; i++) {
@@ -105,6 +182,7 @@ static void add_row(struct snapshot *s, const struct tally *row, const struct la
         if (at >= 0)
             add_upstream(&s->upstreams[at - (int)SNAPSHOT_OTHER], &row->upstreams[i], now);
     }
+    add_errors(s, row, l);
 }
 
 static bool same(const struct snapshot_series *a, const struct snapshot_series *b)
@@ -184,7 +262,10 @@ int snapshot_take(struct snapshot *s, const struct tallies *t, const struct conf
     unsigned used = 0;
     int err = labels_make(&l, conf);
 
-    *s = (struct snapshot){ .conf = conf, .n_upstreams = conf->n_upstreams + 1 };
+    *s = (struct snapshot){ .conf = conf,
+                            .at = now,
+                            .began = counter_read(&t->began),
+                            .n_upstreams = conf->n_upstreams + 1 };
     s->n_series = places(t);
     s->upstreams = calloc(s->n_upstreams, sizeof *s->upstreams);
     s->series = calloc(s->n_series, sizeof *s->series);
@@ -207,6 +288,20 @@ void snapshot_free(struct snapshot *s)
     *s = (struct snapshot){ 0 };
 }
 
+const char *snapshot_key(const struct snapshot *s, unsigned index)
+{
+    return index == SNAPSHOT_NONE ? ""
+        : index == SNAPSHOT_OTHER ? "other"
+                                  : s->conf->keys[index - SNAPSHOT_FIRST].label;
+}
+
+const char *snapshot_upstream(const struct snapshot *s, unsigned index)
+{
+    return index == SNAPSHOT_NONE ? ""
+        : index == SNAPSHOT_OTHER ? "other"
+                                  : s->conf->upstreams[index - SNAPSHOT_FIRST].name;
+}
+
 /* What a process knows of the upstream with that id; NULL: nothing. */
 static const struct tally_upstream *known(const struct tally *row, uint64_t id)
 {
@@ -217,9 +312,9 @@ static const struct tally_upstream *known(const struct tally *row, uint64_t id)
 }
 
 /* Failures count that came after the last success, whoever had it. */
-static bool fails(const struct tallies *t, uint64_t id, uint64_t now)
+bool snapshot_fails(const struct tallies *t, const char *name, uint64_t now)
 {
-    uint64_t reached = 0, failed = 0, failures = 0;
+    uint64_t id = tally_id(span_of(name)), reached = 0, failed = 0, failures = 0;
     const struct tally_upstream *u;
 
     for (unsigned i = 0; i < counter_read(&t->n); i++)
@@ -239,7 +334,7 @@ static bool fails(const struct tallies *t, uint64_t id, uint64_t now)
 bool snapshot_all_fail(const struct tallies *t, const struct conf *conf, uint64_t now)
 {
     for (unsigned i = 0; i < conf->n_upstreams; i++)
-        if (!fails(t, tally_id(span_of(conf->upstreams[i].name)), now))
+        if (!snapshot_fails(t, conf->upstreams[i].name, now))
             return false;
     return true;
 }

@@ -19,16 +19,35 @@ struct snapshot_series {
     uint64_t n;
 };
 
+#define SNAPSHOT_RESTS 32
+#define SNAPSHOT_ERRORS 12
+
+/* 1. rests holds, of the keys that rest, stamps of the upstream's own, one for each. */
 struct snapshot_upstream {
     uint64_t numbers[TALLY_NUMBERS];
     uint64_t resting, keys_resting; /* in how many processes it rests, how many keys of it do */
+    uint64_t rests_until, rests[SNAPSHOT_RESTS];
+    unsigned n_rests, clients_resting; /* keys that the table has for clients */
+};
+
+/* Requests that failed in the same way, the last of them at a time of the monotonic clock. */
+struct snapshot_error {
+    uint64_t at, n;
+    uint32_t key;
+    uint16_t upstream, status;
+    uint8_t what, reason; /* reason: an enum failure */
 };
 
 /* 1. upstreams holds the one of SNAPSHOT_OTHER first, then those of conf in order.
- * 2. series is a table of a power of two places, at most half of which are in use. */
+ * 2. series is a table of a power of two places, at most half of which are in use.
+ * 3. errors holds the last ones, the latest first. */
 struct snapshot {
     const struct conf *conf;
+    uint64_t at, began; /* when it was taken, when the instance began: milliseconds */
     uint64_t clients, exchanges, streams, open, held, lines_lost, reloads[2];
+    uint64_t serves, watchers; /* processes that serve, who looks at a page of the status */
+    struct snapshot_error errors[SNAPSHOT_ERRORS];
+    unsigned n_errors;
     struct snapshot_upstream *upstreams;
     unsigned n_upstreams;
     struct snapshot_series *series;
@@ -43,9 +62,16 @@ int snapshot_take(struct snapshot *s, const struct tallies *t, const struct conf
 /* Frees what s holds. One that is all zero is fine. */
 void snapshot_free(struct snapshot *s);
 
-/* True where no request can be sent any more: every upstream of conf has failed three times in a
- * row, in all processes together, and the last failure is less than a minute ago. After that
- * somebody has to try, or nobody would ever find out. */
+/* The labels of an index; "" is that of SNAPSHOT_NONE. */
+const char *snapshot_key(const struct snapshot *s, unsigned index);
+const char *snapshot_upstream(const struct snapshot *s, unsigned index);
+
+/* True where the upstream of that name has failed three times in a row, in all processes together,
+ * and the last failure is less than a minute ago. After that somebody has to try, or nobody would
+ * ever find out. */
+bool snapshot_fails(const struct tallies *t, const char *name, uint64_t now);
+
+/* True where no request can be sent any more: every upstream of conf fails. */
 bool snapshot_all_fail(const struct tallies *t, const struct conf *conf, uint64_t now);
 
 #endif

@@ -83,6 +83,7 @@ struct exchange {
     uint8_t key_index;        /* of the key taken, where there are several */
     uint16_t chosen;          /* the target that was chosen */
     uint16_t position;        /* of the try under way, in the order of chosen */
+    uint8_t failure;          /* why the proxy itself has failed it: an enum failure */
     uint8_t sent_n;   /* while id_n is 0, id has the first bytes of the key that the client sent */
     struct addr from; /* the sender of the request, as far as trusted proxies tell */
     struct tally_kind kind; /* place: 0; status: of the response, 0: none yet */

@@ -5,6 +5,7 @@
 #include "proxy/client.h"
 #include "proxy/exchange.h"
 #include "proxy/rewrite.h"
+#include "proxy/watch.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -95,6 +96,7 @@ int worker_make(struct worker **out, struct settings *s, struct log *log, struct
     w->exchange_moved = client_exchange_moved;
     w->loop = (struct upstream_loop){ w->reactor, w->resolver, &w->blocks, w->tally };
     targets_open(&s->targets, &w->loop);
+    counter_set(&w->tally->serves, 1);
     log_count_lost(log, &w->tally->lines_lost);
     reactor_at_end(w->reactor, end_of_turn, w);
     *out = w;
@@ -117,6 +119,7 @@ void worker_use(struct worker *w, struct settings *s)
     targets_close(&old->targets, &s->targets);
     targets_open(&s->targets, &w->loop);
     tally_drop_keys(w->tally, settings_count_key, s);
+    watch_end_all(w);
     settings_release(old, w->reactor);
 }
 
@@ -130,6 +133,7 @@ void worker_drain(struct worker *w)
     }
     w->draining = true;
     log_say(w->log, LOG_INFO_LEVEL, "draining: no new connections, %u are open", w->n_clients);
+    watch_end_all(w);
     for (struct client *c = w->clients; c; c = next) {
         next = client_following(c);
         client_drain(c);

@@ -20,6 +20,7 @@
 struct client;
 struct rewrite;
 struct scrape;
+struct watcher;
 
 /* 1. in, out, text, head, kept_head and why are scratch: their bytes are valid within one callback
  *    only, and only the callback's own function reads into in. stale: keys of settings that have
@@ -42,7 +43,10 @@ struct worker {
     uint64_t kept_bytes;     /* of all requests that are kept, see proxy/replay.h */
     struct rewrite *spare_rewrites;
     unsigned n_spare_rewrites;
-    struct scrape *scrapes; /* pages of metrics under way */
+    struct scrape *scrapes;   /* pages of metrics under way */
+    struct watcher *watchers; /* streams of the status under way */
+    struct timer watch_timer; /* runs while there are any */
+    struct timer_kind watch_kind;
     bool draining, stale;
     struct timer drain_timer;
     struct timer_kind drain_kind;

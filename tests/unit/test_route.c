@@ -48,6 +48,14 @@ static void each_path_has_its_handler(void **state)
         { "PUT", "/metrics", ROUTE_METHOD },
         { "OPTIONS", "/metrics", ROUTE_OPTIONS },
         { "GET", "/metrics/", ROUTE_UNKNOWN },
+        { "GET", "/status", ROUTE_STATUS },
+        { "HEAD", "/status?x", ROUTE_STATUS },
+        { "POST", "/status", ROUTE_METHOD },
+        { "GET", "/status/", ROUTE_UNKNOWN },
+        { "GET", "/status/events", ROUTE_EVENTS },
+        { "DELETE", "/status/events", ROUTE_METHOD },
+        { "OPTIONS", "/status/events", ROUTE_OPTIONS },
+        { "GET", "/status/event", ROUTE_UNKNOWN },
         { "GET", "/healthz/", ROUTE_UNKNOWN },
         { "GET", "//healthz", ROUTE_UNKNOWN },
         { "OPTIONS", "*", ROUTE_OPTIONS },
@@ -82,13 +90,16 @@ static void each_path_has_its_handler(void **state)
  * serves nothing else. */
 static void private_paths_are_as_any_others_to_the_public(void **state)
 {
-    static char *const passes[] = { "/met*", "/x" };
+    static char *const passes[] = { "/met*", "/status*", "/x" };
     static const struct {
         const char *method, *target;
         enum route_handler open, passed, admin;
     } cases[] = {
         { "GET", "/metrics", ROUTE_UNKNOWN, ROUTE_PASS, ROUTE_METRICS },
         { "POST", "/metrics", ROUTE_UNKNOWN, ROUTE_PASS, ROUTE_METHOD },
+        { "GET", "/status", ROUTE_UNKNOWN, ROUTE_PASS, ROUTE_STATUS },
+        { "GET", "/status/events", ROUTE_UNKNOWN, ROUTE_PASS, ROUTE_EVENTS },
+        { "GET", "/status/x", ROUTE_UNKNOWN, ROUTE_PASS, ROUTE_UNKNOWN },
         { "GET", "/healthz", ROUTE_HEALTH, ROUTE_HEALTH, ROUTE_HEALTH },
         { "GET", "/readyz", ROUTE_READY, ROUTE_READY, ROUTE_READY },
         { "GET", "/x", ROUTE_UNKNOWN, ROUTE_PASS, ROUTE_UNKNOWN },
@@ -96,7 +107,7 @@ static void private_paths_are_as_any_others_to_the_public(void **state)
         { "GET", "/chat/completions", ROUTE_METHOD, ROUTE_METHOD, ROUTE_UNKNOWN },
         { "OPTIONS", "/x", ROUTE_OPTIONS, ROUTE_OPTIONS, ROUTE_OPTIONS },
     };
-    const struct pass_paths none = { NULL, 0 }, some = { passes, 2 };
+    const struct pass_paths none = { NULL, 0 }, some = { passes, 3 };
 
     (void)state;
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
@@ -106,7 +117,8 @@ static void private_paths_are_as_any_others_to_the_public(void **state)
         snprintf(text, sizeof text, "%s %s HTTP/1.1\r\nHost: proxy.test\r\n\r\n", cases[i].method,
                  cases[i].target);
         request_of(&h, text);
-        assert_int_equal(route_is_private(&h), strcmp(cases[i].target, "/metrics") == 0);
+        assert_int_equal(route_is_private(&h),
+                         cases[i].open == ROUTE_UNKNOWN && cases[i].admin != ROUTE_UNKNOWN);
         assert_int_equal(route_find_public(&h, &none).handler, cases[i].open);
         assert_int_equal(route_find_public(&h, &some).handler, cases[i].passed);
         assert_int_equal(route_find_admin(&h).handler, cases[i].admin);

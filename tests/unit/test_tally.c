@@ -83,6 +83,73 @@ static void a_tag_is_taken_apart_again(void **state)
     assert_int_equal(back.status, 599);
 }
 
+/* How many requests are known to have failed in that way. */
+static uint64_t failed(uint64_t tag, unsigned reason)
+{
+    struct tally_failure f;
+    uint64_t n = 0;
+
+    for (unsigned i = 0; i < TALLY_ERRORS; i++)
+        if (tally_read_error(&t->errors[i], &f) && f.tag == tag &&
+            TALLY_STAMP_MARK(f.last) == reason)
+            n += f.n;
+    return n;
+}
+
+static void failures_of_one_kind_take_one_place(void **state)
+{
+    struct tally_failure f;
+
+    (void)state;
+    tally_fail(t, tag_of(2, 0, 502), 7, 1000);
+    for (unsigned i = 0; i < 100; i++)
+        tally_fail(t, tag_of(2, 0, 502), 8, 2000 + i);
+    assert_int_equal(failed(tag_of(2, 0, 502), 7), 1);
+    assert_int_equal(failed(tag_of(2, 0, 502), 8), 100);
+    for (unsigned i = 0; i < TALLY_ERRORS; i++)
+        if (tally_read_error(&t->errors[i], &f) && TALLY_STAMP_MARK(f.last) == 8)
+            assert_int_equal(TALLY_STAMP_MS(f.last), 2099);
+}
+
+static void the_kind_that_came_longest_ago_makes_room(void **state)
+{
+    (void)state;
+    for (unsigned i = 0; i < TALLY_ERRORS; i++)
+        tally_fail(t, tag_of(2, 0, 400 + i), 0, 100 + i);
+    tally_fail(t, tag_of(2, 0, 400), 0, 200);
+    tally_fail(t, tag_of(2, 0, 599), 0, 201);
+    assert_int_equal(failed(tag_of(2, 0, 400), 0), 2);
+    assert_int_equal(failed(tag_of(2, 0, 401), 0), 0);
+    assert_int_equal(failed(tag_of(2, 0, 402), 0), 1);
+    assert_int_equal(failed(tag_of(2, 0, 599), 0), 1);
+}
+
+/* The writer clears the stamp while it changes the rest. */
+static void half_a_failure_is_not_read(void **state)
+{
+    struct tally_failure f;
+
+    (void)state;
+    tally_fail(t, tag_of(2, 0, 502), 7, 1000);
+    counter_set(&t->errors[0].last, 0);
+    assert_false(tally_read_error(&t->errors[0], &f));
+}
+
+static void failures_go_with_their_upstream(void **state)
+{
+    unsigned place = tally_take_upstream(t, 5);
+    struct tally_kind kind = { .place = (uint8_t)place, .status = 502 };
+    uint64_t tag = tally_tag(0, kind);
+
+    (void)state;
+    tally_fail(t, tag, 1, 100);
+    tally_drop_upstream(t, &t->upstreams[place]);
+    for (unsigned i = 0; i < TALLY_UPSTREAMS; i++)
+        tally_take_upstream(t, 100 + i);
+    assert_int_not_equal(counter_read(&t->ids[place]), 5);
+    assert_int_equal(failed(tag, 1), 0);
+}
+
 /* Many more kinds than places: nothing is lost, and what has a series keeps it. */
 static void no_request_is_lost_however_many_kinds_there_are(void **state)
 {
@@ -198,7 +265,10 @@ static void what_is_true_of_a_moment_ends_with_the_process(void **state)
     counter_add(&t->held, 100);
     counter_set(&u->rests_until, UINT64_MAX);
     counter_set(&u->failures, 3);
-    tally_key_rests(u, 0, 100, 50);
+    tally_key_rests(u, 0, TALLY_STAMP(100, 0), 50);
+    counter_add(&t->serves, 1);
+    counter_add(&t->watchers, 2);
+    tally_fail(t, tag_of(0, 0, 502), 3, 40);
     counter_add(&u->numbers[TALLY_DIALS], 1);
     tally_clear(t);
     assert_int_equal(counter_read(&t->connections), 3);
@@ -208,6 +278,8 @@ static void what_is_true_of_a_moment_ends_with_the_process(void **state)
     assert_int_equal(counter_read(&t->held) + counter_read(&u->rests_until), 0);
     assert_int_equal(counter_read(&u->failures) + counter_read(&t->users[place]), 0);
     assert_int_equal(counter_read(&u->keys_rest_until[0]), 0);
+    assert_int_equal(counter_read(&t->serves) + counter_read(&t->watchers), 0);
+    assert_int_equal(failed(tag_of(0, 0, 502), 3), 1);
 }
 
 static unsigned resting(const struct tally_upstream *u, uint64_t now)
@@ -215,7 +287,7 @@ static unsigned resting(const struct tally_upstream *u, uint64_t now)
     unsigned n = 0;
 
     for (unsigned i = 0; i < TALLY_RESTS; i++)
-        n += now < counter_read(&u->keys_rest_until[i]);
+        n += now < TALLY_STAMP_MS(counter_read(&u->keys_rest_until[i]));
     return n;
 }
 
@@ -224,13 +296,13 @@ static void a_key_that_rests_again_is_one(void **state)
     struct tally_upstream *u = &t->upstreams[2];
 
     (void)state;
-    tally_key_rests(u, 0, 100, 10);
-    tally_key_rests(u, 0, 100, 10);
+    tally_key_rests(u, TALLY_STAMP(0, 3), TALLY_STAMP(100, 3), 10);
+    tally_key_rests(u, TALLY_STAMP(0, 4), TALLY_STAMP(100, 4), 10);
     assert_int_equal(resting(u, 20), 2);
-    tally_key_rests(u, 100, 200, 30);
+    tally_key_rests(u, TALLY_STAMP(100, 4), TALLY_STAMP(200, 4), 30);
     assert_int_equal(resting(u, 40), 2);
     assert_int_equal(resting(u, 150), 1);
-    tally_key_rests(u, 100, 300, 150); /* its rest was over */
+    tally_key_rests(u, TALLY_STAMP(100, 3), TALLY_STAMP(300, 3), 150); /* its rest was over */
     assert_int_equal(resting(u, 150), 2);
 }
 
@@ -257,6 +329,11 @@ int main(void)
         cmocka_unit_test(a_time_is_in_the_bucket_whose_bound_it_is_below),
         cmocka_unit_test_setup_teardown(observations_are_added_up, make_rows, free_rows),
         cmocka_unit_test(a_tag_is_taken_apart_again),
+        cmocka_unit_test_setup_teardown(failures_of_one_kind_take_one_place, make_rows, free_rows),
+        cmocka_unit_test_setup_teardown(the_kind_that_came_longest_ago_makes_room, make_rows,
+                                        free_rows),
+        cmocka_unit_test_setup_teardown(half_a_failure_is_not_read, make_rows, free_rows),
+        cmocka_unit_test_setup_teardown(failures_go_with_their_upstream, make_rows, free_rows),
         cmocka_unit_test_setup_teardown(no_request_is_lost_however_many_kinds_there_are, make_rows,
                                         free_rows),
         cmocka_unit_test_setup_teardown(tokens_are_no_requests, make_rows, free_rows),
