@@ -72,21 +72,38 @@ static int make_rings(struct settings *s)
     return err;
 }
 
-static int make_tls(struct settings *s, struct files *files, FILE *errors)
+/* Makes a context of the certificates that c names; NULL if it names none. */
+static int make_tls(struct tls_context **out, const struct conf *c, struct files *files,
+                    FILE *errors)
 {
-    const struct conf *c = s->conf;
     struct tls_server_options o = { files, c->server.certificates, c->server.certificate_keys,
                                     c->server.n_certificates };
     const char *name;
     char why[WHY_MAX];
     bool of_key;
-    int err = o.n > 0 ? tls_server_make(&s->tls, &o, why, sizeof why, &of_key) : 0;
+    int err = o.n > 0 ? tls_server_make(out, &o, why, sizeof why, &of_key) : 0;
 
     if (!err || err == -ENOMEM)
         return err;
     name = of_key ? "certificate_key" : "certificate";
     conf_error(errors, c, conf_line_of(c, "server", name), "server", "%s: %s", name, why);
     return err;
+}
+
+int settings_renew(struct settings *s, struct files *files, FILE *errors)
+{
+    struct tls_context *fresh = NULL;
+    int err = make_tls(&fresh, s->conf, files, errors);
+
+    if (err || !fresh)
+        return err;
+    if (tls_server_same(fresh, s->tls)) {
+        tls_context_free(fresh);
+        return 0;
+    }
+    tls_context_free(s->tls);
+    s->tls = fresh;
+    return 1;
 }
 
 bool settings_warn(const struct settings *s, unsigned i, char *out, size_t n)
@@ -144,7 +161,7 @@ int settings_make(struct settings **out, struct conf *c, struct files *files, FI
     if (!err)
         err = targets_make(&s->targets, c, files, errors);
     if (!err)
-        err = make_tls(s, files, errors);
+        err = make_tls(&s->tls, c, files, errors);
     if (!err)
         err = models_make(&s->models, c);
     if (!err && c->n_keys > 0)

@@ -53,6 +53,11 @@ int settings_make(struct settings **out, struct conf *c, struct files *files, FI
  * rest. */
 void settings_inherit(struct settings *fresh, const struct settings *old);
 
+/* Gives s the certificates that are in its files now, read with files: streams under way keep
+ * theirs. Returns 1; 0 if they are the same; or, all being as it was, -EINVAL after a line in
+ * errors, -ENOMEM or another negative errno. */
+int settings_renew(struct settings *s, struct files *files, FILE *errors);
+
 /* Writes to out, of n bytes, what clients will not like about the certificate number i, from 0.
  * Returns false if there is nothing, or no such certificate. */
 bool settings_warn(const struct settings *s, unsigned i, char *out, size_t n);

@@ -401,6 +401,16 @@ void crew_update(struct crew *c, const struct update *u)
     crew_check_answers(c);
 }
 
+void crew_renew(struct crew *c, struct span files)
+{
+    struct message m = { .type = ORDER_RENEW, .fd = -1, .payload = files };
+
+    for (struct process *p = c->processes; p; p = p->next)
+        if (!p->leaving && channel_send(&p->channel, &m))
+            log_say(c->log, LOG_ERROR_LEVEL, "worker %u does not get the new certificates",
+                    p->slot + 1);
+}
+
 void crew_reopen(struct crew *c, int log_file)
 {
     struct message m = { .type = ORDER_REOPEN, .fd = log_file };

@@ -79,6 +79,10 @@ struct update {
  * time is killed. */
 void crew_update(struct crew *c, const struct update *u);
 
+/* Sends every process the files of the certificates, packed. One that cannot take them goes on with
+ * those that it has. */
+void crew_renew(struct crew *c, struct span files);
+
 /* Has all processes write to another file of the log. */
 void crew_reopen(struct crew *c, int log_file);
 

@@ -5,6 +5,7 @@
 #include "server/crew.h"
 #include "server/notify.h"
 #include "server/privileges.h"
+#include "server/renewal.h"
 #include "log/ring.h"
 
 #include <errno.h>
@@ -21,6 +22,7 @@ struct parent {
     bool wanted;
     struct timer tickets_timer; /* a process that starts later gets the keys as they are then */
     struct timer_kind tickets_kind;
+    struct renewal renewal;
 };
 
 bool parent_needed(const struct conf *c)
@@ -123,6 +125,7 @@ static void parent_on_answered(struct crew *c)
     service_announce(c->settings, c->log);
     settings_release(p->old, NULL);
     p->old = NULL;
+    renewal_wait(&p->renewal, c->reactor, c->settings, true);
     counter_add(&c->tallies->rows[0].reloads[1], 1);
     notify_send("READY=1");
 }
@@ -199,6 +202,27 @@ static void parent_turn_tickets(struct timer *t)
     timer_arm(p->crew.reactor, t, &p->tickets_kind);
 }
 
+/* The workers may not open the files. While they follow a reload its certificates come first. */
+static void parent_renew(struct timer *t)
+{
+    struct parent *p = container_of(t, struct parent, renewal.timer);
+    struct crew *c = &p->crew;
+    struct files *files =
+        p->old || c->ending ? NULL : renewal_look(&p->renewal, c->settings, c->log);
+    struct span packed;
+
+    if (files && files_pack(files, &packed) == 0) {
+        crew_renew(c, packed);
+        wipe((char *)packed.p, packed.n);
+        free((char *)packed.p);
+    } else if (files) {
+        log_say(c->log, LOG_ERROR_LEVEL, "the workers do not get the new certificates: %s",
+                strerror(ENOMEM));
+    }
+    files_free(files);
+    renewal_wait(&p->renewal, c->reactor, c->settings, false);
+}
+
 static int parent_open(struct parent *p)
 {
     static const int numbers[] = { SIGTERM, SIGINT, SIGHUP, SIGUSR1, SIGCHLD, 0 };
@@ -212,6 +236,8 @@ static int parent_open(struct parent *p)
         p->tickets_timer.fn = parent_turn_tickets;
         p->tickets_kind.ms = TLS_TICKETS_TURN_MS;
         timer_arm(c->reactor, &p->tickets_timer, &p->tickets_kind);
+        p->renewal.timer.fn = parent_renew;
+        renewal_wait(&p->renewal, c->reactor, c->settings, true);
         err = signals_open(&p->signals, c->reactor, numbers);
     }
     signals_hold(false);

@@ -8,6 +8,7 @@
 #include "server/loader.h"
 #include "server/notify.h"
 #include "server/orders.h"
+#include "server/renewal.h"
 #include "server/sandbox.h"
 
 #include <errno.h>
@@ -26,8 +27,9 @@ struct serving {
     struct listeners listeners;
     struct loader *loader;
     struct sockets handed;
-    int log_file; /* -1: none */
-    bool lost;    /* a socket could not be taken: the reload fails */
+    int log_file;           /* -1: none */
+    struct renewal renewal; /* without a parent */
+    bool lost;              /* a socket could not be taken: the reload fails */
     bool wanted;
 };
 
@@ -165,6 +167,8 @@ static int service_apply(struct serving *s, struct settings *fresh)
     log_change(log, fresh->conf, ring);
     settings_inherit(fresh, s->worker->settings);
     worker_use(s->worker, fresh);
+    if (!service_has_parent(s))
+        renewal_wait(&s->renewal, s->worker->reactor, fresh, true);
     return 0;
 }
 
@@ -270,6 +274,26 @@ static void service_follow(struct serving *s, struct span packed)
         loader_start(s->loader, s->worker->settings, s->service->from, files);
 }
 
+static void service_renew(struct serving *s, struct span packed)
+{
+    struct files *files;
+
+    if (packed.p && files_unpack(&files, packed) == 0) {
+        renewal_follow(s->worker->settings, files, s->service->log);
+        files_free(files);
+    }
+}
+
+/* Who has a parent is told by it. */
+static void service_look_at_certificates(struct timer *t)
+{
+    struct serving *s = container_of(t, struct serving, renewal.timer);
+
+    if (!s->loader->busy && !s->worker->draining)
+        files_free(renewal_look(&s->renewal, s->worker->settings, s->service->log));
+    renewal_wait(&s->renewal, s->worker->reactor, s->worker->settings, false);
+}
+
 static void service_on_order(struct channel *c, struct message *m)
 {
     struct serving *s = container_of(c, struct serving, parent);
@@ -283,6 +307,9 @@ static void service_on_order(struct channel *c, struct message *m)
         break;
     case ORDER_SETTINGS:
         service_follow(s, m->payload);
+        break;
+    case ORDER_RENEW:
+        service_renew(s, m->payload);
         break;
     case ORDER_REOPEN:
         log_reopen(s->service->log, service_take(&m->fd));
@@ -333,6 +360,9 @@ static int service_hear(struct serving *s)
         err = signals_open(&s->signals, r, numbers);
     if (!err && service_has_parent(s))
         err = channel_open(&s->parent, r, s->service->parent);
+    s->renewal.timer.fn = service_look_at_certificates;
+    if (!service_has_parent(s))
+        renewal_wait(&s->renewal, r, s->worker->settings, true);
     signals_hold(false);
     return err;
 }

@@ -167,7 +167,8 @@ def test_other_events_are_not_hidden(proxy, scripted, event):
 
 
 def test_an_event_of_usage_in_many_lines_is_hidden(proxy, scripted):
-    event = b'id: 9\r\ndata: {"choices":\r\ndata: [ ],"usage":{"prompt_tokens":1,\r\ndata:"x":1} }\r\n'
+    event = (b'id: 9\r\ndata: {"choices":\r\ndata: [ ],"usage":{"prompt_tokens":1,\r\n'
+             b'data:"x":1} }\r\n')
 
     def handler(conn, n):
         conn.request()
