@@ -88,7 +88,8 @@ struct tls_verdict {
 /* The start of the last record in the clear: the library does not tell the number of an alert. */
 struct tls_clear {
     uint8_t header[TLS_HEADER_SIZE];
-    uint8_t alert; /* a fatal one */
+    uint8_t first_n; /* bytes of the first header, which may come in pieces */
+    uint8_t alert;   /* a fatal one */
 };
 
 /* Ciphertext between the library and the stream below.
@@ -341,7 +342,7 @@ void tls_clear_note(struct tls_clear *c, const unsigned char *p, size_t n);
 void tls_explain_handshake(struct tls_verdict *v, const struct tls_carrier *k,
                            const struct tls_clear *clear, int err);
 
-/* True if the peer begins as a client of HTTP does. */
+/* True if the peer begins as a client of HTTP does. To be asked about a whole header. */
 bool tls_is_plain_http(const struct tls_clear *c);
 
 /* The same for a client of ours; no sentence where it left before it said a word. */

@@ -30,8 +30,10 @@ static int tls_receive(void *arg, unsigned char *to, size_t n)
         return MBEDTLS_ERR_SSL_CONN_EOF;
     if (!t->open)
         tls_clear_note(&t->clear, to, (size_t)got);
-    t->plain_http |= !t->begun && tls_is_plain_http(&t->clear);
-    t->begun = true;
+    if (!t->begun && t->clear.first_n == TLS_HEADER_SIZE) {
+        t->plain_http = tls_is_plain_http(&t->clear);
+        t->begun = true;
+    }
     return t->plain_http ? MBEDTLS_ERR_SSL_CONN_EOF : (int)got;
 }
 

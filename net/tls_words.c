@@ -30,10 +30,16 @@ static char *why_text(struct tls_verdict *v)
 
 void tls_clear_note(struct tls_clear *c, const unsigned char *p, size_t n)
 {
-    if (n == TLS_HEADER_SIZE)
+    if (c->first_n < TLS_HEADER_SIZE) {
+        size_t left = (size_t)TLS_HEADER_SIZE - c->first_n, taken = n < left ? n : left;
+
+        memcpy(c->header + c->first_n, p, taken);
+        c->first_n += (uint8_t)taken;
+    } else if (n == TLS_HEADER_SIZE) {
         memcpy(c->header, p, TLS_HEADER_SIZE);
-    else if (n == 2 && c->header[0] == ALERT && p[0] == MBEDTLS_SSL_ALERT_LEVEL_FATAL)
+    } else if (n == 2 && c->header[0] == ALERT && p[0] == MBEDTLS_SSL_ALERT_LEVEL_FATAL) {
         c->alert = p[1];
+    }
 }
 
 /* True if the header can be that of a TLS record (RFC 8446, 5.1), or none has come. */

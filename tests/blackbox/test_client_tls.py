@@ -1,5 +1,6 @@
 """TLS for clients: the certificates that they are shown, and the same guarantees as on a plain
 socket. The clients are Python's ssl, curl and the openssl program."""
+import json
 import os
 import re
 import shutil
@@ -12,6 +13,7 @@ import pytest
 
 import certs
 import procs
+from exposition import Page
 from httpraw import PATH, STREAM, head, post
 from peers import DONE, FINISH, SSE_HEAD, chunk, delta
 from procs import wait_for
@@ -254,6 +256,68 @@ def test_plain_http_can_read_the_error(secured, upstream):
     assert s.ask(post()).status == 200
 
 
+def test_plain_http_byte_by_byte_can_read_the_error(secured, upstream):
+    s = secured(upstream)
+    for pieces in (1, 2, 3, 4):
+        c = s.p.connect()
+        raw = head("GET", "/healthz")[:5]
+        for i in range(0, 5, pieces):
+            c.send(raw[i:i + pieces])
+            if i + pieces < 5:
+                assert c.silent(0.02)
+        r = c.response()
+        assert r.status == 400 and "HTTPS" in r.error["message"]
+    raw = bytes.fromhex("16030100")     # what may become TLS, and leaves
+    s.p.connect().send(raw).close()
+    assert s.ask(post()).status == 200
+
+
+def test_a_handshake_byte_by_byte_is_one(secured, upstream, authority):
+    s = secured(upstream)
+    c = s.p.connect()
+    into, out = ssl.MemoryBIO(), ssl.MemoryBIO()
+    tls = client_context(authority).wrap_bio(into, out, server_hostname="localhost")
+    done = False
+    while not done:
+        try:
+            tls.do_handshake()
+            done = True
+        except ssl.SSLWantReadError:
+            pass
+        said = out.read()
+        for i in range(len(said)):
+            c.send(said[i:i + 1])
+        if not done:
+            assert c.more()
+            into.write(c.buf)
+            c.buf = b""
+    tls.write(post())
+    c.send(out.read())
+    answer = b""
+    while b"\r\n\r\n" not in answer:
+        try:
+            answer += tls.read()
+        except ssl.SSLWantReadError:
+            assert c.more()
+            into.write(c.buf)
+            c.buf = b""
+    assert answer.startswith(b"HTTP/1.1 200 ")
+
+
+def test_tls_and_admin_stand_together(secured, upstream):
+    """In either order; what an admin address serves, and nothing else, over TLS."""
+    for words in ("tls admin", "admin tls"):
+        s = secured(upstream, words=words)
+        assert s.ask(head("GET", "/healthz"), method="GET").status == 200
+        assert s.ask(head("GET", "/readyz"), method="GET").status == 200
+        page = s.ask(head("GET", "/metrics"), method="GET")
+        assert page.status == 200 and page.complete
+        assert Page(page.body).sum("build_info") == 1
+        assert s.ask(post()).status == 404
+        plain = s.p.connect().send(head("GET", "/metrics")).response("GET")
+        assert plain.status == 400 and "HTTPS" in plain.error["message"]
+
+
 HELLO = bytes.fromhex("16030100050100000100")
 BAD = {
     "garbage": b"\x00\xff" * 400,
@@ -329,6 +393,74 @@ def test_handshakes_that_are_left_leave_nothing(secured, upstream):
     held = s.p.rss()
     thousand()
     assert procs.sanitized() or s.p.rss() - held < 1 << 19
+
+
+@pytest.mark.alone
+@pytest.mark.skipif(procs.sanitized(), reason="a sanitizer's memory is not the program's own")
+@pytest.mark.parametrize("version", VERSIONS)
+def test_a_stream_at_rest_is_small(secured, upstream, authority, version):
+    """The cost of a further one, both sides of it."""
+    s = secured(upstream, server={"max_connections": "2000"},
+                upstream={"connection_limit": "2000"}, log={"level": "warning"})
+    context = client_context(authority, only=version)
+    raw = post(STREAM, query="events=1&pause=600000")
+
+    def streams(n):
+        for _ in range(n):
+            c = s.connect(context=context).send(raw)
+            c.response_head()
+            assert c.chunk()
+    streams(100)
+    before = s.p.rss()
+    streams(600)
+    each = (s.p.rss() - before) / 600
+    print(f"{each:.0f} bytes each")
+    for c in s.p.conns:
+        c.close(rst=True)
+    assert each <= 8192, each
+
+
+@pytest.mark.skipif(not shutil.which("node"), reason="there is no node here")
+def test_node(secured, upstream, authority):
+    """Its https client, with a connection that is kept, and its fetch, which streams."""
+    s = secured(upstream)
+    script = '''
+const https = require("https");
+const port = process.argv[1], path = "/v1/chat/completions?events=20";
+const agent = new https.Agent({ keepAlive: true, maxSockets: 1 });
+const body = JSON.stringify({ model: "m", stream: true, messages: [] });
+const ask = () => new Promise((resolve, reject) => {
+  const r = https.request({ host: "localhost", port, path, method: "POST", agent,
+    headers: { "Content-Type": "application/json", "Content-Length": body.length } }, (answer) => {
+    const parts = [], tls = answer.socket.getProtocol();
+    answer.on("data", (part) => parts.push(part));
+    answer.on("end", () => resolve({ text: Buffer.concat(parts).toString(), reused: r.reusedSocket,
+      tls }));
+    answer.on("error", reject);
+  });
+  r.on("error", reject);
+  r.end(body);
+});
+(async () => {
+  const first = await ask(), second = await ask();
+  const out = { first, second };
+  if (globalThis.fetch) {
+    const r = await fetch(`https://localhost:${port}${path}`, { method: "POST", body });
+    out.fetched = await r.text();
+  }
+  console.log(JSON.stringify(out));
+  process.exit(0);
+})();
+'''
+    done = subprocess.run(["node", "-e", script, str(s.p.port)], capture_output=True, text=True,
+                          env=procs.clean_env(NODE_EXTRA_CA_CERTS=str(authority.file)), timeout=90)
+    assert done.returncode == 0, done.stderr
+    told = json.loads(done.stdout)
+    body = upstream.ask(post(STREAM, query="events=20")).body.decode()
+    assert told["first"]["text"] == told["second"]["text"] == body
+    assert told["second"]["reused"] and not told["first"]["reused"]
+    assert told["first"]["tls"] in ("TLSv1.2", "TLSv1.3")
+    assert told.get("fetched", body) == body
 
 
 # Which certificate.
