@@ -44,6 +44,20 @@ struct stream *tls_accept_remove(struct stream *s)
     return below;
 }
 
+bool tls_accept_can_hear(const struct stream *s)
+{
+    return !tls_holds_input(tls_of(s));
+}
+
+/* A read of nothing goes on to the next record, and keeps it. */
+bool tls_accept_has_left(struct stream *s)
+{
+    char none;
+    ssize_t n = tls_holds_input(tls_of(s)) ? -EAGAIN : stream_read(s, &none, 0);
+
+    return n != -EAGAIN && n != -ENOMEM;
+}
+
 int tls_accept_end(struct stream *s)
 {
     return tls_announce_end(tls_of(s));

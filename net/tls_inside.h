@@ -150,6 +150,9 @@ static inline struct tls *tls_of(const struct stream *s)
     return container_of(s, struct tls, stream);
 }
 
+/* True if something was read that its owner has not taken, be it the end. */
+bool tls_holds_input(const struct tls *t);
+
 /* Sends close_notify, or what is left of it. Returns 0 if nothing is left to send, or can be;
  * -EAGAIN: call it again when the peer takes bytes. */
 int tls_announce_end(struct tls *t);

@@ -44,6 +44,13 @@ bool tls_accept_saw_http(const struct stream *s);
 /* Frees s, a stream of tls_accept_make, and returns the one below it, which stays open. */
 struct stream *tls_accept_remove(struct stream *s);
 
+/* True if nothing that s has read waits to be taken, so that the client's end can be heard. */
+bool tls_accept_can_hear(const struct stream *s);
+
+/* Reads on, while the owner takes nothing: at most one record, which is kept if it is not the end.
+ * Returns true if the client has ended its direction, by close_notify or by a failure. */
+bool tls_accept_has_left(struct stream *s);
+
 /* Sends close_notify: nothing is written to s afterwards. Returns 0 when it is out, or cannot go
  * out; -EAGAIN: call it again when the client takes bytes. */
 int tls_accept_end(struct stream *s);

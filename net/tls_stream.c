@@ -45,7 +45,7 @@ static int tls_send(void *arg, const unsigned char *from, size_t n)
     return put > 0 ? (int)put : MBEDTLS_ERR_SSL_WANT_WRITE;
 }
 
-static bool holds_input(const struct tls *t)
+bool tls_holds_input(const struct tls *t)
 {
     return t->carrier.in_n > 0 || t->carrier.eof || t->close_notify || t->read_error ||
         mbedtls_ssl_check_pending(t->ssl);
@@ -69,7 +69,7 @@ static void tls_leave(struct tls *t)
 {
     tls_give_back(t->context, t->ssl, &t->counters);
     tls_carry_end(&t->carrier, t->context);
-    if (holds_input(t))
+    if (tls_holds_input(t))
         t->bottom->ready |= READY_READ;
 }
 
@@ -227,7 +227,7 @@ static bool tls_pending(const struct stream *s)
 {
     const struct tls *t = tls_of(s);
 
-    return holds_input(t) || stream_pending(t->carrier.below);
+    return tls_holds_input(t) || stream_pending(t->carrier.below);
 }
 
 /* Encrypts the bytes of the next record: in place if they lie together, or else gathered, so that a
@@ -316,7 +316,7 @@ static void tls_want(struct stream *s, unsigned mask)
             (k->out_n > 0 || (!t->begun && t->peer) ? READY_WRITE : READY_READ);
     else if (k->out_n > 0 && !k->write_error)
         mask |= READY_WRITE;
-    if (holds_input(t))
+    if (tls_holds_input(t))
         t->bottom->ready |= READY_READ;
     stream_want(k->below, mask);
 }

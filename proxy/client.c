@@ -123,7 +123,7 @@ static struct timer_kind *exchange_interest(const struct client *c, unsigned *wa
     bool receiving = request_takes(c);
 
     *want |= READY_HUP;
-    if (receiving)
+    if (receiving || (!client_is_plain(c) && tls_accept_can_hear(c->top)))
         *want |= READY_READ;
     return receiving || c->out.bytes > 0 ? &c->x.settings->timeouts.body : exchange_look_kind(c);
 }
@@ -276,6 +276,14 @@ static void client_on_handshake(struct watch *w)
         client_settle(c, 0);
 }
 
+/* True if the client has ended its direction by close_notify, which its socket does not tell. While
+ * a request is being received, reading tells. */
+static bool has_said_so(struct client *c)
+{
+    return !client_is_plain(c) && (c->tcp.watch.ready & READY_READ) && !takes_input(c) &&
+        tls_accept_has_left(c->top);
+}
+
 /* A client that ends its direction while it is owed a response has left: nothing else tells so on
  * the wire, and every further token costs money. */
 static void client_on_ready(struct watch *w)
@@ -283,7 +291,7 @@ static void client_on_ready(struct watch *w)
     struct client *c = container_of(w, struct client, tcp.watch);
     unsigned moved = 0;
 
-    if (c->phase == CLIENT_EXCHANGE && (w->ready & READY_HUP))
+    if (c->phase == CLIENT_EXCHANGE && ((w->ready & READY_HUP) || has_said_so(c)))
         c->broken = true;
     if (c->out.bytes > 0 && (w->ready & READY_WRITE)) {
         client_send(c, NULL, 0);
