@@ -3,18 +3,25 @@
 #include "base/out.h"
 #include "base/text.h"
 
+#include <limits.h>
+
 void out_init(struct out *o, char *buf, size_t cap)
 {
     *o = (struct out){ .p = buf, .cap = cap };
 }
 
+/* Where words have 32 bits, dividing longer ones takes long. */
 void out_uint(struct out *o, uint64_t v)
 {
     char text[20], *p = text + sizeof text;
+    unsigned long small;
 
-    do
+    for (; v > ULONG_MAX; v /= 10)
         *--p = (char)('0' + v % 10);
-    while ((v /= 10) > 0);
+    small = (unsigned long)v;
+    do
+        *--p = (char)('0' + small % 10);
+    while ((small /= 10) > 0);
     out_put(o, (struct span){ p, (size_t)(text + sizeof text - p) });
 }
 

@@ -1,5 +1,6 @@
 /* Finding certificates in a text, and base64 back to bytes. Nothing in them is secret, so that a
- * table may be looked up: a decoder for keys, whose time tells nothing, takes forty times as long. */
+ * table may be looked up: a decoder for keys, whose time tells nothing, takes forty times as
+ * long. */
 #include "base/pem.h"
 
 #include <errno.h>

@@ -2,6 +2,7 @@
 #include "log/log.h"
 #include "cfg/errors.h"
 #include "base/out.h"
+#include "base/vec16.h"
 #include "log/ring.h"
 #include "log/secrets.h"
 
@@ -196,22 +197,56 @@ static void put_time(struct log *l)
     out_put(&l->line, (struct span){ fraction, 5 });
 }
 
+/* A bit for each byte of ASCII that stands for itself: in a value, which blanks and quotes end, and
+ * in a sentence. */
+static const uint64_t plain[2][2] = {
+    { 0xfffffffa00000000, 0x7fffffffefffffff },
+    { 0xffffffff00000000, 0x7fffffffffffffff },
+};
+
+static bool is_plain(char c, bool sentence)
+{
+    unsigned n = (unsigned char)c;
+
+    return n < 128 && plain[sentence][n / 64] >> (n % 64) & 1;
+}
+
+/* How many bytes at the start of v stand for themselves. */
+static size_t plain_run(struct span v, bool sentence)
+{
+    size_t n = 0;
+
+#if defined(VEC16)
+    for (; !sentence && v.n - n >= 16; n += 16) {
+        vec16 c = vec16_load(v.p + n), printable = vec16_at_most(vec16_less(c, '!'), '~' - '!'),
+              ends = vec16_either(vec16_equal(c, '"'), vec16_equal(c, '\\'));
+
+        if (vec16_hits(vec16_but_not(printable, ends)) != VEC16_ALL)
+            break;
+    }
+#endif
+    while (n < v.n && is_plain(v.p[n], sentence))
+        n++;
+    return n;
+}
+
 /* Puts v as text: bytes that are not printable ASCII, and those that would end a value, as \xHH.
  * Only a sentence keeps its blanks. */
-static void put_printable(struct log *l, struct span v, bool blanks)
+static void put_printable(struct log *l, struct span v, bool sentence)
 {
     static const char hex[] = "0123456789abcdef";
 
-    for (size_t i = 0, run = 0; i <= v.n; i++) {
-        unsigned char c = i < v.n ? (unsigned char)v.p[i] : 0;
-        char escape[4] = { '\\', 'x', hex[c >> 4], hex[c & 15] };
+    while (v.n > 0) {
+        size_t run = plain_run(v, sentence);
 
-        if (i < v.n && c >= 0x20 && c < 0x7f && (blanks || (c != ' ' && c != '"' && c != '\\')))
-            continue;
-        out_put(&l->line, (struct span){ v.p + run, i - run });
-        if (i < v.n)
-            out_put(&l->line, (struct span){ escape, 4 });
-        run = i + 1;
+        out_put(&l->line, (struct span){ v.p, run });
+        v = span_skip(v, run);
+        if (v.n > 0) {
+            unsigned char c = (unsigned char)v.p[0];
+
+            out_put(&l->line, (struct span){ (char[]){ '\\', 'x', hex[c >> 4], hex[c & 15] }, 4 });
+            v = span_skip(v, 1);
+        }
     }
 }
 
@@ -230,8 +265,12 @@ struct stretch {
 static void stretches_begin(struct stretches *all, const struct log *l, struct span text,
                             size_t limit)
 {
-    all->search =
-        (struct secrets_search){ .sets = { l->secrets, l->more[0], l->more[1] }, .text = text };
+    all->search.sets[0] = l->secrets;
+    all->search.sets[1] = l->more[0];
+    all->search.sets[2] = l->more[1];
+    all->search.text = text;
+    all->search.at = 0;
+    all->search.begun = false;
     all->limit = text.n < limit ? text.n : limit;
 }
 
@@ -288,20 +327,26 @@ void log_begin(struct log *l, enum conf_log_level level, const char *message)
     out_put(&l->line, l->json ? SPAN("\"") : SPAN(""));
 }
 
-static void put_name(struct log *l, const char *name)
+static void put_name(struct log *l, const struct log_name *name)
 {
-    out_put(&l->line, l->json ? SPAN(",\"") : SPAN(" "));
-    out_put(&l->line, span_of(name));
-    out_put(&l->line, l->json ? SPAN("\":") : SPAN("="));
+    out_put(&l->line, l->json ? name->json : name->text);
 }
 
-void log_field(struct log *l, const char *name, struct span value)
+void log_field(struct log *l, const struct log_name *name, struct span value)
 {
     put_name(l, name);
     if (!l->json && value.n == 0)
         out_put(&l->line, SPAN("-"));
     out_put(&l->line, l->json ? SPAN("\"") : SPAN(""));
     put_masked(l, value, FIELD_MAX, false);
+    out_put(&l->line, l->json ? SPAN("\"") : SPAN(""));
+}
+
+void log_word(struct log *l, const struct log_name *name, struct span value)
+{
+    put_name(l, name);
+    out_put(&l->line, l->json ? SPAN("\"") : SPAN(""));
+    out_put(&l->line, value);
     out_put(&l->line, l->json ? SPAN("\"") : SPAN(""));
 }
 
@@ -314,13 +359,13 @@ void log_mask_too(struct log *l, const struct secrets *s)
         }
 }
 
-void log_number(struct log *l, const char *name, uint64_t value)
+void log_number(struct log *l, const struct log_name *name, uint64_t value)
 {
     put_name(l, name);
     out_uint(&l->line, value);
 }
 
-void log_no_number(struct log *l, const char *name)
+void log_no_number(struct log *l, const struct log_name *name)
 {
     put_name(l, name);
     out_put(&l->line, l->json ? SPAN("null") : SPAN("-"));
@@ -367,7 +412,7 @@ static void put_windows(struct log *l, struct span text)
     }
 }
 
-void log_end_long(struct log *l, const char *name, struct span text, size_t limit)
+void log_end_long(struct log *l, const struct log_name *name, struct span text, size_t limit)
 {
     struct stretches all;
     struct stretch s;
@@ -414,7 +459,7 @@ void log_flush(struct log *l)
             counter_add(l->counts_lost, lost);
         log_begin(l, LOG_WARNING_LEVEL,
                   "log lines were lost: they could not be written, or not fast enough");
-        log_number(l, "lost_since_start", l->lost);
+        log_number(l, LOG_NAME("lost_since_start"), l->lost);
         log_end(l);
         l->notice = l->second;
     }

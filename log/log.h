@@ -72,22 +72,33 @@ void log_begin(struct log *l, enum conf_log_level level, const char *message);
  * them, or a client who brought them. At most two such sets; NULL is fine. */
 void log_mask_too(struct log *l, const struct secrets *s);
 
-/* Adds a field; bytes that are not printable ASCII are escaped. Empty values are written as "-"
- * (text) or "" (JSON). */
-void log_field(struct log *l, const char *name, struct span value);
+/* The name of a field with what stands around it in a line of text, and of JSON. */
+struct log_name {
+    struct span text, json;
+};
+
+#define LOG_NAME(name) (&(const struct log_name){ SPAN(" " name "="), SPAN(",\"" name "\":") })
+
+/* Adds a field; bytes that are not printable ASCII are escaped, and secrets are masked. An empty
+ * value is written as "-" (text) or "" (JSON). */
+void log_field(struct log *l, const struct log_name *name, struct span value);
+
+/* Adds a field that is no text of a peer's: printable ASCII without blanks, quotes, backslashes. It
+ * is written as it is. */
+void log_word(struct log *l, const struct log_name *name, struct span value);
 
 /* Adds a number. */
-void log_number(struct log *l, const char *name, uint64_t value);
+void log_number(struct log *l, const struct log_name *name, uint64_t value);
 
 /* Adds a number that is missing: "-" (text) or null (JSON). */
-void log_no_number(struct log *l, const char *name);
+void log_no_number(struct log *l, const struct log_name *name);
 
 /* Ends the line. */
 void log_end(struct log *l);
 
 /* Ends the line with a long value: the first limit bytes of text, masked, and escaped as the inside
  * of a JSON string whatever the format. */
-void log_end_long(struct log *l, const char *name, struct span text, size_t limit);
+void log_end_long(struct log *l, const struct log_name *name, struct span text, size_t limit);
 
 /* Writes a line with a message, as printf has it. */
 void log_say(struct log *l, enum conf_log_level level, const char *format, ...)

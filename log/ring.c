@@ -9,8 +9,10 @@
 #include <stdlib.h>
 #include <time.h>
 
-/* How long the writer waits for more before it sleeps: waking it costs a system call. */
+/* How long the writer waits for more lines after it has written some, unless a quarter of the ring
+ * is full: waking it costs a system call, and so does each write. */
 #define LINGER_MS 20
+#define IS_MUCH(r) ((r)->size / 4)
 #define STACK_SIZE (64 * 1024)
 #define ROOM_FOR_NOTICE 256
 
@@ -18,7 +20,11 @@
  *    that every CPU has atomic instructions for them, and size divides their range.
  * 2. put belongs to the producer, taken to the writer; shown is written by the producer only.
  *    ended_at, where the last line ends, is at most put.
- * 3. holders counts the threads that need the ring: the producer, and the writer while it runs. */
+ * 3. state tells what would wake the writer. The producer changes shown before it reads state, and
+ *    the writer state before it reads shown.
+ * 4. holders counts the threads that need the ring: the producer, and the writer while it runs. */
+enum { AWAKE, LINGERS, SLEEPS }; /* until there is much to write, until there is any */
+
 struct ring {
     struct sink *sink;
     size_t size;
@@ -27,8 +33,8 @@ struct ring {
     uint64_t lost;
     bool started;
     _Atomic size_t shown, taken, lost_by_sink;
-    atomic_bool asleep, quit, gone;
-    atomic_uint holders;
+    atomic_bool quit, gone;
+    atomic_uint state, holders;
     pthread_mutex_t lock;
     pthread_cond_t wake, ended;
     char bytes[];
@@ -128,23 +134,35 @@ static struct timespec in_ms(int ms)
     return ts;
 }
 
-/* Returns once there is something to write, or with false when the ring is to end and is empty. */
-static bool ring_wait(struct ring *r)
+/* The bytes that wait for the writer. */
+static size_t ring_waiting(const struct ring *r)
 {
-    size_t taken = atomic_load(&r->taken);
+    return atomic_load(&r->shown) - atomic_load(&r->taken);
+}
+
+/* Waits for much to write, but not long. r->lock is held. */
+static void ring_linger(struct ring *r)
+{
     struct timespec until = in_ms(LINGER_MS);
 
-    if (atomic_load(&r->shown) != taken)
-        return true;
+    atomic_store(&r->state, LINGERS);
+    while (ring_waiting(r) < IS_MUCH(r) && !atomic_load(&r->quit))
+        if (pthread_cond_timedwait(&r->wake, &r->lock, &until))
+            break;
+}
+
+/* Returns once there is something to write, or with false when the ring is to end and is empty. */
+static bool ring_wait(struct ring *r, bool has_written)
+{
     pthread_mutex_lock(&r->lock);
-    if (!atomic_load(&r->quit))
-        pthread_cond_timedwait(&r->wake, &r->lock, &until);
-    atomic_store(&r->asleep, true);
-    while (atomic_load(&r->shown) == taken && !atomic_load(&r->quit))
+    if (has_written)
+        ring_linger(r);
+    atomic_store(&r->state, SLEEPS);
+    while (ring_waiting(r) == 0 && !atomic_load(&r->quit))
         pthread_cond_wait(&r->wake, &r->lock);
-    atomic_store(&r->asleep, false);
+    atomic_store(&r->state, AWAKE);
     pthread_mutex_unlock(&r->lock);
-    return atomic_load(&r->shown) != taken;
+    return ring_waiting(r) > 0;
 }
 
 /* The last holder frees r. */
@@ -163,7 +181,7 @@ static void *ring_writer(void *arg)
 {
     struct ring *r = arg;
 
-    while (ring_wait(r)) {
+    for (bool has_written = false; ring_wait(r, has_written); has_written = true) {
         size_t taken = atomic_load(&r->taken);
         size_t n = atomic_load_explicit(&r->shown, memory_order_acquire) - taken;
         size_t at = taken & (r->size - 1);
@@ -210,13 +228,16 @@ int ring_start(struct ring *r)
 void ring_flush(struct ring *r)
 {
     size_t shown = atomic_load_explicit(&r->shown, memory_order_relaxed);
+    unsigned state;
 
     if (r->ended_at == (r->started ? shown : atomic_load(&r->taken)))
         return;
     ring_start(r);
     atomic_store(&r->shown, r->ended_at);
-    if (atomic_load(&r->asleep)) {
+    state = atomic_load(&r->state);
+    if (state == SLEEPS || (state == LINGERS && ring_waiting(r) >= IS_MUCH(r))) {
         pthread_mutex_lock(&r->lock);
+        atomic_store(&r->state, AWAKE); /* it is woken once */
         pthread_cond_signal(&r->wake);
         pthread_mutex_unlock(&r->lock);
     }
@@ -226,7 +247,7 @@ void ring_after_fork(struct ring *r)
 {
     ring_init_locks(r);
     atomic_store(&r->holders, 1);
-    atomic_store(&r->asleep, false);
+    atomic_store(&r->state, AWAKE);
     atomic_store(&r->shown, r->put);
     atomic_store(&r->taken, r->put);
     atomic_store(&r->lost_by_sink, 0);

@@ -9,6 +9,7 @@
 
 #define ESCAPE_MAX 6 /* "\u002f": the most bytes that one of a secret takes in JSON */
 #define KEY_MIN 20   /* bytes after "sk-" that make it a key */
+#define WORD_MIN 8   /* "Bearer", a blank, and a token */
 
 struct secrets {
     unsigned refs;
@@ -111,12 +112,20 @@ static size_t end_at(const struct secrets_search *x, size_t at)
     return at + longest;
 }
 
-static size_t next_of(const struct secrets_search *x, unsigned source)
+/* The length of the shortest secret of a set, or of a word: in a shorter text there is none. */
+static size_t shortest_of(const struct secrets_search *x, unsigned source)
 {
     if (source == SECRETS_SETS)
-        return next_word(x->text, x->at);
-    return x->sets[source] ? secrets_table_next(&x->sets[source]->table, x->text, x->at)
-                           : x->text.n;
+        return WORD_MIN;
+    return x->sets[source] ? x->sets[source]->table.shortest : SIZE_MAX;
+}
+
+static size_t next_of(const struct secrets_search *x, unsigned source)
+{
+    if (x->text.n < shortest_of(x, source))
+        return x->text.n;
+    return source == SECRETS_SETS ? next_word(x->text, x->at)
+                                  : secrets_table_next(&x->sets[source]->table, x->text, x->at);
 }
 
 struct span secrets_next(struct secrets_search *x)

@@ -376,6 +376,7 @@ static int make_filter(struct secrets_table *t)
     while (bits < 31 && (uint64_t)1 << bits < 32 * (uint64_t)t->n)
         bits++;
     t->shift = 32 - bits;
+    t->shortest = SIZE_MAX;
     t->filter = calloc((size_t)1 << (bits - 6), sizeof *t->filter);
     if (!t->filter)
         return -ENOMEM;
@@ -384,6 +385,7 @@ static int make_filter(struct secrets_table *t)
         uint32_t n = t->list[i].n, h;
 
         t->longest = n > t->longest ? n : t->longest;
+        t->shortest = n < t->shortest ? n : t->shortest;
         t->starts[(unsigned char)*p] |= n < WINDOW ? START_SHORT : START_WINDOW;
         if (n < WINDOW)
             continue;

@@ -26,6 +26,7 @@ struct secrets_table {
     struct secret *list;
     char *bytes;
     size_t n, room, n_bytes, room_bytes, longest;
+    size_t shortest; /* SIZE_MAX where there is none */
     uint8_t starts[256];
     uint64_t *filter;
     unsigned shift;

@@ -79,7 +79,7 @@ uint8_t access_keep(const struct exchange *x, char *to, size_t room, struct span
 }
 
 /* Milliseconds from one moment to another; nothing where one of them never came. */
-static void put_ms(struct log *l, const char *name, uint64_t from, uint64_t to)
+static void put_ms(struct log *l, const struct log_name *name, uint64_t from, uint64_t to)
 {
     if (from && to)
         log_number(l, name, to - from);
@@ -90,10 +90,10 @@ static void put_ms(struct log *l, const char *name, uint64_t from, uint64_t to)
 /* What the request was tried with, where there is a choice. */
 static void put_plan(struct log *l, const struct exchange *x)
 {
-    log_field(l, "upstream", span_of(x->tries > 0 ? plan_target(x)->conf->name : NULL));
-    log_field(l, "model", span_of(x->model));
-    log_number(l, "key_index", x->key_index);
-    log_number(l, "tries", x->tries);
+    log_field(l, LOG_NAME("upstream"), span_of(x->tries > 0 ? plan_target(x)->conf->name : NULL));
+    log_field(l, LOG_NAME("model"), span_of(x->model));
+    log_number(l, LOG_NAME("key_index"), x->key_index);
+    log_number(l, LOG_NAME("tries"), x->tries);
 }
 
 /* True for a probe that found what it looked for. */
@@ -113,20 +113,20 @@ void access_log(const struct client *c)
         return;
     log_begin(l, level, NULL);
     log_mask_too(l, x->settings->secrets);
-    log_field(l, "client", span_of(addr_text(&x->from, ip)));
-    log_field(l, "key", span_of(x->key ? x->key->label : NULL));
+    log_word(l, LOG_NAME("client"), span_of(addr_text(&x->from, ip)));
+    log_field(l, LOG_NAME("key"), span_of(x->key ? x->key->label : NULL));
     if (x->settings->targets.n > 1 || x->settings->targets.retries)
         put_plan(l, x);
-    log_field(l, "method", (struct span){ x->method, x->method_n });
-    log_field(l, "path", (struct span){ x->path, x->path_n });
-    log_number(l, "status", x->kind.status);
-    log_number(l, "in", x->bytes_in);
-    log_number(l, "out", x->bytes_out);
-    put_ms(l, "connect_ms", x->attempt.started, x->attempt.connected);
-    put_ms(l, "first_byte_ms", x->started, x->first ? x->started + x->first - 1 : 0);
-    log_number(l, "total_ms", reactor_now(c->worker->reactor) - x->started);
-    log_field(l, "request_id", (struct span){ x->id, x->id_n });
-    log_field(l, "client_request_id", (struct span){ x->client_id, x->client_id_n });
-    log_field(l, "end", span_of(endings[exchange_ending(x)]));
+    log_field(l, LOG_NAME("method"), (struct span){ x->method, x->method_n });
+    log_field(l, LOG_NAME("path"), (struct span){ x->path, x->path_n });
+    log_number(l, LOG_NAME("status"), x->kind.status);
+    log_number(l, LOG_NAME("in"), x->bytes_in);
+    log_number(l, LOG_NAME("out"), x->bytes_out);
+    put_ms(l, LOG_NAME("connect_ms"), x->attempt.started, x->attempt.connected);
+    put_ms(l, LOG_NAME("first_byte_ms"), x->started, x->first ? x->started + x->first - 1 : 0);
+    log_number(l, LOG_NAME("total_ms"), reactor_now(c->worker->reactor) - x->started);
+    log_field(l, LOG_NAME("request_id"), (struct span){ x->id, x->id_n });
+    log_field(l, LOG_NAME("client_request_id"), (struct span){ x->client_id, x->client_id_n });
+    log_word(l, LOG_NAME("end"), span_of(endings[exchange_ending(x)]));
     log_end(l);
 }

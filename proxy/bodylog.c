@@ -90,13 +90,14 @@ static void write_line(struct client *c, enum bodylog_side which)
     log_begin(l, LOG_INFO_LEVEL, messages[which]);
     log_mask_too(l, x->settings->secrets);
     log_mask_too(l, x->bodylog->sent);
-    log_field(l, "request_id", (struct span){ x->id, x->id_n });
-    log_field(l, "client_request_id", (struct span){ x->client_id, x->client_id_n });
-    log_number(l, "bytes", s->bytes);
+    log_field(l, LOG_NAME("request_id"), (struct span){ x->id, x->id_n });
+    log_field(l, LOG_NAME("client_request_id"), (struct span){ x->client_id, x->client_id_n });
+    log_number(l, LOG_NAME("bytes"), s->bytes);
     if (s->coding[0])
-        log_field(l, "coding", span_of(s->coding));
-    log_field(l, "cut", s->bytes > s->kept.bytes || s->bytes > limit ? SPAN("yes") : SPAN("no"));
-    log_end_long(l, "body", (struct span){ text, s->kept.bytes }, (size_t)limit);
+        log_field(l, LOG_NAME("coding"), span_of(s->coding));
+    log_field(l, LOG_NAME("cut"),
+              s->bytes > s->kept.bytes || s->bytes > limit ? SPAN("yes") : SPAN("no"));
+    log_end_long(l, LOG_NAME("body"), (struct span){ text, s->kept.bytes }, (size_t)limit);
     wipe(text, s->kept.bytes);
     free(text);
 }

@@ -68,6 +68,18 @@ def test_a_small_request(cost, upstream):
     assert cost(upstream, work) < 8360
 
 
+def test_the_line_of_a_request(cost, upstream):
+    """Built, masked and written."""
+    raw = post('{"model":"m","messages":[]}', "Authorization: Bearer x")
+
+    def work(p, n):
+        c = p.connect()
+        for _ in range(n):
+            assert c.send(raw).response().status == 200
+    logged = cost(upstream, work, log={"level": "info", "file": "/dev/null"})
+    assert logged - cost(upstream, work) < 3800
+
+
 def test_the_choice_by_model(cost, upstream):
     """A body of 600 bytes is read once more, and not kept."""
     text = "You are a helpful assistant that answers in one short sentence, please. " * 7

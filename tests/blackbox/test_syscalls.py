@@ -48,6 +48,22 @@ def test_a_client_connection_each(p, tmp_path):
     assert s.count("brk", "mmap", "munmap") <= (4 if procs.is_glibc() else 150)
 
 
+def test_lines_are_written_together(proxy, upstream, tmp_path):
+    """The thread that writes them wakes once for many, also when it keeps up with each."""
+    p = proxy(upstream, log={"level": "info", "file": str(tmp_path / "log")})
+    c = p.connect()
+    raw = post('{"model":"m","messages":[]}', "Authorization: Bearer x")
+    for _ in range(50):
+        c.send(raw).response()
+    with Strace(p.pid, tmp_path / "strace") as s:
+        for _ in range(N):
+            assert c.send(raw).response().status == 200
+        lines = (tmp_path / "log").read_text
+        procs.wait_for(lambda: lines().count("method=POST") == N + 50)
+    assert s.count("write") < N / 5
+    assert s.count("futex") < N / 2
+
+
 def test_an_event(p, tmp_path):
     n = 400
     c = p.connect()
