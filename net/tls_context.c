@@ -21,24 +21,6 @@ const char *const tls_versions = "TLS 1.2 and 1.3";
 const char *const tls_versions = "TLS 1.2";
 #endif
 
-/* Forward secrecy and authenticated encryption only (RFC 9325, 4.2), which every server of the last
- * ten years has. ChaCha20 is first: the library computes it faster than AES even with AES
- * instructions, and where there are none, without table lookups that leak through cache timing. */
-static const int suites[] = {
-#if MBEDTLS_VERSION_NUMBER >= 0x03000000
-    MBEDTLS_TLS1_3_CHACHA20_POLY1305_SHA256,
-    MBEDTLS_TLS1_3_AES_128_GCM_SHA256,
-    MBEDTLS_TLS1_3_AES_256_GCM_SHA384,
-#endif
-    MBEDTLS_TLS_ECDHE_ECDSA_WITH_CHACHA20_POLY1305_SHA256,
-    MBEDTLS_TLS_ECDHE_RSA_WITH_CHACHA20_POLY1305_SHA256,
-    MBEDTLS_TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256,
-    MBEDTLS_TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256,
-    MBEDTLS_TLS_ECDHE_ECDSA_WITH_AES_256_GCM_SHA384,
-    MBEDTLS_TLS_ECDHE_RSA_WITH_AES_256_GCM_SHA384,
-    0,
-};
-
 /* P-256 is first: the library computes it fastest, and every server has it. The library's own order
  * begins with the slowest. */
 #if MBEDTLS_VERSION_NUMBER >= 0x03000000
@@ -92,7 +74,7 @@ int tls_configure(mbedtls_ssl_config *conf, bool server, bool pss)
 
     if (err)
         return err;
-    mbedtls_ssl_conf_ciphersuites(conf, suites);
+    mbedtls_ssl_conf_ciphersuites(conf, tls_suites());
 #if defined(MBEDTLS_SSL_RENEGOTIATION)
     mbedtls_ssl_conf_renegotiation(conf, MBEDTLS_SSL_RENEGOTIATION_DISABLED);
 #endif

@@ -313,6 +313,11 @@ bool tls_name_matches(struct span pattern, struct span host);
 /* Has conf give tickets and take them back, if tls_tickets_start was called. */
 void tls_tickets_use(struct mbedtls_ssl_config *conf);
 
+/* tls_suites.c */
+
+/* The cipher suites of both sides, the fastest of this processor first. Ends with 0. */
+const int *tls_suites(void);
+
 /* tls_random.c */
 
 /* The callback by which the library takes random numbers before 4.x, of the kernel each time: a

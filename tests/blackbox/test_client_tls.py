@@ -3,6 +3,7 @@ socket. The clients are Python's ssl, curl and the openssl program."""
 import contextlib
 import json
 import os
+import platform
 import re
 import shutil
 import signal
@@ -43,6 +44,16 @@ def test_requests_on_one_connection(secured, upstream, authority, version):
         raw = post(b"x" * size, query=f"size={size}")
         r = c.send(raw).response()
         assert r.status == 200 and r.body == upstream.ask(raw).body
+
+
+@pytest.mark.skipif(platform.machine() != "x86_64", reason="another CPU may have another one")
+def test_the_fastest_suite_is_chosen(secured, upstream, authority):
+    """Whatever the client's order is. In TLS 1.3 the library goes by that."""
+    context = client_context(authority, only=V12)
+    context.set_ciphers("ECDHE-ECDSA-AES256-GCM-SHA384:ECDHE-ECDSA-AES128-GCM-SHA256:"
+                        "ECDHE-ECDSA-CHACHA20-POLY1305")
+    c = secured(upstream).connect(context=context)
+    assert c.sock.cipher()[0] == "ECDHE-ECDSA-CHACHA20-POLY1305"
 
 
 @pytest.mark.parametrize("version", VERSIONS)

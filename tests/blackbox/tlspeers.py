@@ -36,7 +36,7 @@ class TlsScripted(Scripted):
         self.context.minimum_version = low
         if high:
             self.context.maximum_version = high
-        self.names, self.sessions, self.refused = [], [], []
+        self.names, self.sessions, self.refused, self.ciphers = [], [], [], []
         super().__init__(handler)
         self.url = f"https://{host}:{self.port}"
 
@@ -54,6 +54,7 @@ class TlsScripted(Scripted):
             conn.close()
             return
         with self.changed:
+            self.ciphers.append(conn.sock.cipher()[0])
             self.sessions.append((conn.sock.version(), conn.sock.session_reused,
                                   conn.sock.selected_alpn_protocol()))
             self.changed.notify_all()

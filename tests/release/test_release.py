@@ -103,6 +103,17 @@ def test_tls(trusting, tls_upstream, address, version):
     assert {s[0] for s in u.sessions} == {"TLSv1.2" if version == V12 else "TLSv1.3"}
 
 
+@pytest.mark.parametrize("version", [V12, V13])
+def test_the_fastest_suite(trusting, tls_upstream, address, version):
+    """ARMv8 with AES instructions computes AES faster, all others ChaCha20. The emulated ARMv8 has
+    them."""
+    u = tls_upstream(answering(ok()), address, low=version, high=version, host="127.0.0.1",
+                     picky=False)
+    assert trusting(u).ask(post()).status == 200
+    fastest = "AES" if os.environ["OCP_CPU"] == "aarch64" else "CHACHA20"
+    assert fastest in u.ciphers[0] and "256_GCM" not in u.ciphers[0]
+
+
 def test_rsa(trusting, tls_upstream, authority):
     cert = authority.issue("rsa", addresses=["127.0.0.1"], rsa=True)
     u = tls_upstream(answering(ok()), cert, host="127.0.0.1")
