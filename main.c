@@ -114,25 +114,25 @@ static enum exit_code make_settings(struct settings **out, struct conf *c, struc
 static int serve_alone(struct settings *settings, struct log *log, const struct reload_source *from,
                        struct sockets *sockets)
 {
-    struct tallies *tallies = tallies_make(1);
+    struct shared shared;
     struct service service = {
         .settings = settings,
         .log = log,
         .from = from,
         .sockets = sockets,
-        .tallies = tallies,
+        .shared = &shared,
         .parent = -1,
     };
-    int err;
+    int err = shared_make(&shared, 1);
 
-    if (!tallies) {
+    if (err) {
         settings_release(settings, NULL);
-        return -ENOMEM;
+    } else {
+        signal(SIGCHLD, SIG_IGN); /* the first process of a container inherits orphans */
+        err = service_run(&service);
+        service_sum_up(shared.tallies, log);
     }
-    signal(SIGCHLD, SIG_IGN); /* the first process of a container inherits orphans */
-    err = service_run(&service);
-    service_sum_up(tallies, log);
-    tallies_free(tallies, 1);
+    shared_free(&shared, 1);
     return err;
 }
 
@@ -246,6 +246,7 @@ static enum exit_code test(const char *path)
     if (code != EXIT_FINE)
         return code;
     warn_of_certificates(settings);
+    conf_warn_tokens(settings->conf, stderr);
     settings_release(settings, NULL);
     code = log != EXIT_FINE ? log : sockets;
     if (code == EXIT_FINE)

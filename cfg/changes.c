@@ -135,11 +135,17 @@ static bool same_models(const struct conf_key *a, const struct conf_key *b)
     return a->n_models == b->n_models;
 }
 
+static bool same_limits(const struct conf_key *a, const struct conf_key *b)
+{
+    return a->expires == b->expires && memcmp(&a->limits, &b->limits, sizeof a->limits) == 0;
+}
+
 static bool same_key(const struct conf_key *a, const struct conf_key *b)
 {
     return a->n_upstream_keys == b->n_upstream_keys &&
         same_texts(a->upstream_keys, b->upstream_keys, a->n_upstream_keys) &&
-        strcmp(a->label, b->label) == 0 && same_text(a->upstream, b->upstream) && same_models(a, b);
+        strcmp(a->label, b->label) == 0 && same_text(a->upstream, b->upstream) &&
+        same_models(a, b) && same_limits(a, b);
 }
 
 static unsigned compare_keys(const struct comparison *c)

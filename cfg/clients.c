@@ -135,6 +135,63 @@ static void check_complete(struct conf_loader *l, const struct conf_key *key)
     free(may);
 }
 
+bool conf_is_limited(const struct conf_key *key)
+{
+    const struct quota_limits *l = &key->limits;
+
+    return l->requests > 0 || l->open > 0 || l->tokens > 0 || l->tokens_of_day > 0;
+}
+
+/* An upstream that requests of key can get to, and whose streams are not asked for their tokens;
+ * NULL if there is none. */
+static const struct conf_upstream *not_asked(const struct conf *c, const struct conf_key *key)
+{
+    for (unsigned i = 0; i < c->n_upstreams; i++)
+        if (!c->upstreams[i].include_usage && (key->pin < 0 || (unsigned)key->pin == i))
+            return &c->upstreams[i];
+    return NULL;
+}
+
+void conf_warn_tokens(const struct conf *c, FILE *errors)
+{
+    char section[CONF_SECTION_MAX], shown[CONF_SECTION_MAX];
+
+    for (unsigned i = 0; i < c->n_keys; i++) {
+        const struct conf_key *key = &c->keys[i];
+        const char *name = key->limits.tokens > 0 ? "tokens_per_minute" : "tokens_per_day";
+        const struct conf_upstream *u = not_asked(c, key);
+
+        if (!u || !(key->limits.tokens > 0 || key->limits.tokens_of_day > 0))
+            continue;
+        conf_error(errors, c, conf_key_line(key, name), key_section(section, key),
+                   "warning: %s: the tokens of a stream count only if the upstream reports them; "
+                   "include_usage = yes in [%s] asks for that",
+                   name, conf_upstream_section(shown, u));
+        return;
+    }
+}
+
+/* What is counted of each key has a place, and there are so many of those. */
+static void check_limits(struct conf_loader *l)
+{
+    const struct conf *c = l->c;
+    char shown[CONF_SECTION_MAX];
+    unsigned n = 0;
+
+    for (unsigned i = 0; i < c->n_keys; i++) {
+        n += conf_is_limited(&c->keys[i]);
+        if (n == QUOTA_LABELS_MAX + 1) {
+            conf_fault(l->errors, c->keys[i].line, key_section(shown, &c->keys[i]),
+                       "more than %u keys have limits", QUOTA_LABELS_MAX);
+            break;
+        }
+    }
+    if (c->n_keys > 0 && c->access.requests_per_minute > 0)
+        conf_fault(l->errors, conf_line_of(c, "access", "requests_per_minute"), "access",
+                   "requests_per_minute: limits addresses where there are no keys; with keys, each "
+                   "has limits of its own in its [key LABEL]");
+}
+
 void conf_check_clients(struct conf_loader *l)
 {
     for (unsigned i = 0; i < l->c->n_keys; i++) {
@@ -143,4 +200,5 @@ void conf_check_clients(struct conf_loader *l)
     }
     check_clients(l);
     check_labels(l);
+    check_limits(l);
 }

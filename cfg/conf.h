@@ -5,6 +5,7 @@
 #define CFG_CONF_H
 
 #include "base/files.h"
+#include "base/quota.h"
 #include "base/span.h"
 
 #include <stdint.h>
@@ -58,10 +59,13 @@ struct conf_key { /* of [api_keys] and [key LABEL], in file order */
     unsigned n_models;
     char *upstream; /* the name of the one that gets all; NULL: by model */
     int pin;        /* its index in conf.upstreams; -1: by model */
-    bool in_table;  /* of [api_keys] */
-    int line;       /* of the section, or of the entry in [api_keys] */
-    int *lines;     /* see cfg/owners.h */
-    uint64_t tally; /* what its requests are counted by: room for proxy/settings.c */
+    struct quota_limits limits;
+    unsigned expires; /* the day from which it is refused, of UTC and since 1970-01-01; 0: never */
+    bool in_table;    /* of [api_keys] */
+    int line;         /* of the section, or of the entry in [api_keys] */
+    int *lines;       /* see cfg/owners.h */
+    uint64_t tally;   /* what its requests are counted by: room for proxy/settings.c */
+    struct quota *quota; /* where it is counted what it uses of limits: room for proxy/limits.c */
 };
 
 /* A base_url or proxy URL taken apart. */
@@ -154,6 +158,7 @@ struct conf {
         /* addresses and CIDR blocks as written, checked */
         char **whitelist, **blacklist, **trusted, **admins;
         unsigned n_whitelist, n_blacklist, n_trusted, n_admins;
+        unsigned requests_per_minute; /* of an address; 0 = no limit */
         bool pass_unknown_keys;
         char **cors_origins; /* NULL and 0: none; one "*": all */
         unsigned n_cors_origins;
@@ -216,6 +221,13 @@ const char *conf_leads_back(const struct conf *c, const struct conf_upstream *u)
  * its own. Returns its index in c->upstreams with *match, the entry of its list (NULL: none), or -1
  * if nobody serves it. Goes through all lists: a choice for each request needs a table. */
 int conf_choose(const struct conf *c, struct span model, const struct conf_model **match);
+
+/* True if key has a limit, which an end is not. */
+bool conf_is_limited(const struct conf_key *key);
+
+/* Warns in errors of limits of tokens that an upstream need not report in streams, once: it can be
+ * meant so. */
+void conf_warn_tokens(const struct conf *c, FILE *errors);
 
 /* How messages name the section of u: "upstream", "upstream deepseek". Returns out. */
 const char *conf_upstream_section(char out[CONF_SECTION_MAX], const struct conf_upstream *u);

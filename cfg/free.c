@@ -44,6 +44,8 @@ void conf_value_free(void *base, const struct conf_row *row)
         break;
     case CONF_COUNT:
     case CONF_WORKERS:
+    case CONF_AMOUNT:
+    case CONF_DATE:
     case CONF_SIZE:
     case CONF_TIME:
     case CONF_BOOL:

@@ -13,18 +13,28 @@ struct unit {
 static const struct unit sizes[] = {
     { "G", 1u << 30 }, { "M", 1u << 20 }, { "k", 1u << 10 }, { "", 1 }
 };
+static const struct unit amounts[] = { { "M", 1000000 }, { "k", 1000 }, { "", 1 } };
 static const struct unit times[] = {
     { "h", 3600000 }, { "m", 60000 }, { "s", 1000 }, { "ms", 1 }, { "", 1000 }
 };
 
+/* Writes n in the largest of the units, the last of which is 1, that it is a multiple of. */
+static const char *scaled_text(char *out, uint64_t n, const struct unit *u)
+{
+    while (n == 0 ? u->name[0] != '\0' : n % u->factor != 0)
+        u++;
+    snprintf(out, 32, "%" PRIu64 "%s", n / u->factor, u->name);
+    return out;
+}
+
 const char *conf_size_text(char *out, uint64_t bytes)
 {
-    const struct unit *u = sizes;
+    return scaled_text(out, bytes, sizes);
+}
 
-    while (bytes == 0 ? u->name[0] != '\0' : bytes % u->factor != 0)
-        u++;
-    snprintf(out, 32, "%" PRIu64 "%s", bytes / u->factor, u->name);
-    return out;
+const char *conf_amount_text(char *out, unsigned n)
+{
+    return n > 0 ? scaled_text(out, n, amounts) : "";
 }
 
 const char *conf_time_text(char *out, uint64_t ms)
@@ -105,6 +115,29 @@ int conf_set_size(const struct conf_value *v, void *base)
         range_fault(v, conf_size_text(min, v->row->min), conf_size_text(max, v->row->max));
     } else {
         *(uint64_t *)conf_place(v, base) = n;
+    }
+    return 0;
+}
+
+int conf_set_amount(const struct conf_value *v, void *base)
+{
+    char min[32], max[32];
+    struct conf_quoted q;
+    uint64_t n = 0;
+    int err = take_scaled(v->text, amounts, sizeof amounts / sizeof *amounts, &n);
+
+    if (v->text.n == 0) {
+        *(unsigned *)conf_place(v, base) = 0;
+    } else if (err == -EINVAL) {
+        conf_value_fault(v,
+                         "%s is not an amount; write a whole number, or with k for thousands or M "
+                         "for millions behind it, such as 100k",
+                         conf_quote(&q, v->raw));
+    } else if (err || n < v->row->min || n > v->row->max) {
+        range_fault(v, conf_amount_text(min, (unsigned)v->row->min),
+                    conf_amount_text(max, (unsigned)v->row->max));
+    } else {
+        *(unsigned *)conf_place(v, base) = (unsigned)n;
     }
     return 0;
 }

@@ -81,6 +81,10 @@ static void print_number(FILE *to, enum conf_type type, const void *p)
         fputs(conf_size_text(number, *(const uint64_t *)p), to);
     else if (type == CONF_TIME)
         fputs(conf_time_text(number, *(const uint64_t *)p), to);
+    else if (type == CONF_AMOUNT)
+        fputs(conf_amount_text(number, *(const unsigned *)p), to);
+    else if (type == CONF_DATE)
+        fputs(conf_date_text(number, *(const unsigned *)p), to);
     else if (type == CONF_WORKERS && *(const unsigned *)p == 0)
         fputs("auto", to);
     else
@@ -107,6 +111,8 @@ void conf_value_print(FILE *to, const void *base, const struct conf_row *row)
         break;
     case CONF_WORKERS:
     case CONF_COUNT:
+    case CONF_AMOUNT:
+    case CONF_DATE:
     case CONF_SIZE:
     case CONF_TIME:
         print_number(to, row->type, p);

@@ -15,6 +15,9 @@
     .at = offsetof(struct conf, field), .count_at = offsetof(struct conf, count)
 #define ADDRESSES(field, count)                                                                    \
     CONF_ADDRESSES, .may_be_empty = true, LIST(field, count), .initial = "", .max = UINT32_MAX
+#define MILLION 1000000ull
+#define REQUESTS CONF_AMOUNT, .min = 1, .max = MILLION
+#define TOKENS CONF_AMOUNT, .min = 1, .max = 4000 * MILLION
 #define N_ROWS(rows) (sizeof(rows) / sizeof *(rows))
 
 static const struct conf_row server_rows[] = {
@@ -94,6 +97,8 @@ static const struct conf_row access_rows[] = {
       .words = { "reject", "pass" } },
     { "cors_origins", CONF_ORIGINS, LIST(access.cors_origins, access.n_cors_origins),
       .words = { "none" }, .initial = "*", .max = UINT32_MAX },
+    { "requests_per_minute", REQUESTS, .may_be_empty = true, AT(access.requests_per_minute),
+      .initial = "" },
 };
 
 static const struct conf_row log_rows[] = {
@@ -115,6 +120,11 @@ static const struct conf_row key_rows[] = {
     { "upstream_key", CONF_KEYS, OF_KEY_LIST(upstream_keys), .max = KEY_MAX },
     { "models", CONF_ALLOWED, OF_KEY_LIST(models), .max = UINT32_MAX },
     { "upstream", CONF_TEXT, OF_KEY(upstream), .max = 49 },
+    { "requests_per_minute", REQUESTS, OF_KEY(limits.requests) },
+    { "concurrent", REQUESTS, OF_KEY(limits.open) },
+    { "tokens_per_minute", TOKENS, OF_KEY(limits.tokens) },
+    { "tokens_per_day", TOKENS, OF_KEY(limits.tokens_of_day) },
+    { "expires", CONF_DATE, OF_KEY(expires) },
 };
 
 static const struct conf_row api_keys_rows[] = {

@@ -12,6 +12,8 @@ enum conf_type {
     CONF_LISTEN,    /* list of struct conf_listen */
     CONF_COUNT,     /* unsigned */
     CONF_WORKERS,   /* unsigned, or the word auto for 0 */
+    CONF_AMOUNT,    /* unsigned, with k and M for 1000 and 1000000; empty: 0 */
+    CONF_DATE,      /* unsigned, days since 1970-01-01 */
     CONF_SIZE,      /* uint64_t, bytes */
     CONF_TIME,      /* uint64_t, milliseconds */
     CONF_BOOL,      /* bool */

@@ -31,7 +31,8 @@ bool conf_is_quoted(struct span s)
 
 static int (*const setters[])(const struct conf_value *v, void *base) = {
     [CONF_LISTEN] = conf_set_list,     [CONF_COUNT] = conf_set_count,
-    [CONF_WORKERS] = conf_set_count,   [CONF_SIZE] = conf_set_size,
+    [CONF_WORKERS] = conf_set_count,   [CONF_AMOUNT] = conf_set_amount,
+    [CONF_DATE] = conf_set_date,       [CONF_SIZE] = conf_set_size,
     [CONF_TIME] = conf_set_time,       [CONF_BOOL] = conf_set_bool,
     [CONF_CHOICE] = conf_set_choice,   [CONF_LEVEL] = conf_set_level,
     [CONF_USER] = conf_set_user,       [CONF_BASE_URL] = conf_set_url,

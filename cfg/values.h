@@ -61,8 +61,11 @@ static inline void *conf_place(const struct conf_value *v, void *base)
 }
 
 /* Stores v by its type in base. They return 0, after a message too, or -ENOMEM, and never leave the
- * place half filled. The first are in cfg/numbers.c, then cfg/texts.c and cfg/lists.c. */
+ * place half filled. The first are in cfg/numbers.c, then cfg/dates.c, cfg/texts.c and
+ * cfg/lists.c. */
 int conf_set_count(const struct conf_value *v, void *base);
+int conf_set_amount(const struct conf_value *v, void *base);
+int conf_set_date(const struct conf_value *v, void *base);
 int conf_set_size(const struct conf_value *v, void *base);
 int conf_set_time(const struct conf_value *v, void *base);
 int conf_set_bool(const struct conf_value *v, void *base);
@@ -81,9 +84,11 @@ int conf_set_log_file(const struct conf_value *v, void *base);
 int conf_set_list(const struct conf_value *v, void *base);
 int conf_set_words(const struct conf_value *v, void *base); /* a list, or the word of the row */
 
-/* Writes bytes or milliseconds as a file would have them ("16k", "1500ms", "30"), in out of 32
- * bytes. Returns out. cfg/numbers.c. */
+/* Writes bytes, milliseconds, an amount or a day as a file would have them ("16k", "1500ms", "2M",
+ * "2027-01-31"), in out of 32 bytes. Returns out. cfg/numbers.c and cfg/dates.c. */
 const char *conf_size_text(char *out, uint64_t bytes);
 const char *conf_time_text(char *out, uint64_t ms);
+const char *conf_amount_text(char *out, unsigned n);
+const char *conf_date_text(char *out, unsigned day);
 
 #endif

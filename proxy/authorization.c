@@ -1,6 +1,10 @@
 /* Deciding by the table of keys. */
 #include "proxy/authorization.h"
 
+#include <time.h>
+
+#define SECONDS_OF_DAY 86400
+
 /* The one field that carries a key. Returns how many there are. */
 static unsigned find_key(const struct http_head *h, const struct http_field **field)
 {
@@ -44,5 +48,8 @@ const char *authorize(struct authorization *a, const struct settings *s, const s
     if (a->token.n == 0)
         return "no API key: send 'Authorization: Bearer KEY'";
     a->key = key_map_find(s->keys, a->token);
+    a->expired = a->key && a->key->expires > 0 && time(NULL) / SECONDS_OF_DAY >= a->key->expires;
+    if (a->expired)
+        return "this API key has expired";
     return a->key || s->conf->access.pass_unknown_keys ? NULL : "incorrect API key";
 }

@@ -11,6 +11,7 @@ struct authorization {
     const struct conf_key *key; /* the client's entry in the table; NULL: it has none */
     struct span token; /* the client's own key, or the one for the upstream; may be empty */
     bool as_sent;      /* the token is that of an Authorization field, which may go on */
+    bool expired;      /* the request is refused because the entry's last day is over */
 };
 
 /* The key that h carries, or an empty span if there is none, or more than one. */

@@ -4,6 +4,7 @@
 #define PROXY_COUNT_H
 
 #include "proxy/hide.h"
+#include "proxy/limits.h"
 #include "proxy/state.h"
 
 /* True if somebody should know. A client that leaves within its answer has had enough of it. Who
@@ -45,6 +46,7 @@ static inline void exchange_count_tokens(struct exchange *x, struct worker *w)
     if (!x->tokens)
         return;
     tokens_end(x->tokens);
+    limits_charge(x, x->tokens->input, x->tokens->output);
     whose |= u->tally_kind;
     if (x->tokens->input > 0)
         tally_add(w->tally, whose | tally_low((struct tally_kind){ .what = TALLY_INPUT }),

@@ -6,6 +6,7 @@
 #include "proxy/cors.h"
 #include "proxy/count.h"
 #include "proxy/forward.h"
+#include "proxy/limits.h"
 #include "proxy/local.h"
 #include "proxy/plan.h"
 #include "proxy/replay.h"
@@ -30,14 +31,17 @@ static void end_whole(struct client *c)
     c->x.fault = FAIL_NONE;
 }
 
-/* The error that the client gets, with the time to wait where all keys rest. */
+/* The error that the client gets, with the time to wait where there is one. What was not a request
+ * as it should be counts as none, unless some of it has gone out. */
 static void reply_failure(struct client *c, const char *why)
 {
     char text[64];
     struct out fields;
 
     out_init(&fields, text, sizeof text);
-    if (c->x.fault == FAIL_KEYS_REST)
+    if (failure_is_of_shape(c->x.fault) && !c->x.attempt.sent)
+        limits_give_back(c);
+    if (failure_info(c->x.fault)->status == 429)
         http_put_uint_field(&fields, SPAN("retry-after"), c->worker->retry_after);
     reply_error(c, c->x.fault, span_of(why), out_span(&fields));
 }
@@ -240,19 +244,6 @@ static void refuse_address(struct client *c)
     exchange_abort(c, FAIL_IP, why);
 }
 
-/* Passed paths say nothing of a model: a client that may use some only gets none of them, but for
- * the list of models. */
-static int check_path(struct client *c, const struct http_head *h, const struct route *r)
-{
-    const struct exchange *x = &c->x;
-    bool lists = span_eq(r->path, SPAN("/v1/models")) && !span_eq(h->method, SPAN("POST"));
-
-    if (r->handler == ROUTE_PASS && x->key && x->key->n_models > 0 && !lists)
-        return exchange_fault(c, FAIL_MODEL_NOT_ALLOWED,
-                              "this key may use some models only, and the path names none");
-    return 0;
-}
-
 /* Checks the client's key, and sends its request on. Returns as request_begin does. */
 static int begin_forwarding(struct client *c, const struct http_head *h, const struct route *r,
                             struct span rest, size_t *used)
@@ -264,13 +255,15 @@ static int begin_forwarding(struct client *c, const struct http_head *h, const s
     x->key = auth.key;
     x->unknown_key = x->settings->keys && !auth.key;
     if (why)
-        return exchange_fault(c, FAIL_API_KEY, why);
+        return exchange_fault(c, auth.expired ? FAIL_KEY_EXPIRED : FAIL_API_KEY, why);
     if (local_lists_models(h, r, x->settings)) {
+        if (x->settings->limits && limits_take(c))
+            return -1;
         request_abandon(c);
         local_list_models(c, r);
         return 0;
     }
-    return check_path(c, h, r) ? -1 : request_begin(c, h, r, &auth, rest, used);
+    return request_begin(c, h, r, &auth, rest, used);
 }
 
 /* Responds to a request that needs no upstream. Health is everybody's to ask for, and who may look
@@ -392,6 +385,8 @@ enum close_how exchange_end(struct client *c)
     }
     bodylog_end(c);
     access_log(c);
+    if (x->counted)
+        limits_leave(c);
     exchange_count(x, c->worker);
     exchange_count_tokens(x, c->worker);
     rewrite_end(x->rewrite, c->worker);

@@ -39,6 +39,10 @@ static const struct failure_row rows[] = {
     [FAIL_MODEL] = { { 404, "model_not_found", REQUEST }, "" },
     [FAIL_MODEL_NOT_ALLOWED] = { { 403, "model_not_allowed", REQUEST }, "" },
     [FAIL_KEYS_REST] = { { 429, "rate_limit_exceeded", "rate_limit_error" }, RETRY },
+    [FAIL_KEY_EXPIRED] = { { 401, "key_expired", REQUEST }, "WWW-Authenticate: Bearer\r\n" },
+    [FAIL_LIMIT_REQUESTS] = { { 429, "rate_limit_exceeded", "requests" }, "" },
+    [FAIL_LIMIT_TOKENS] = { { 429, "rate_limit_exceeded", "tokens" }, "" },
+    [FAIL_LIMIT_DAY] = { { 429, "rate_limit_exceeded", "tokens" }, NO_RETRY },
     [FAIL_DECLINED] = { { 502, "upstream_error", SERVER }, NO_RETRY },
     [FAIL_LOOP] = { { 508, "loop_detected", SERVER }, NO_RETRY },
     [FAIL_OVERLOADED] = { { 503, "overloaded", SERVER }, RETRY_SOON },
@@ -49,6 +53,12 @@ static const struct failure_row rows[] = {
 const struct failure_info *failure_info(enum failure f)
 {
     return &rows[f].info;
+}
+
+/* A request that did not come in time may have been one. */
+bool failure_is_of_shape(enum failure f)
+{
+    return strcmp(rows[f].info.type, REQUEST) == 0 && f != FAIL_REQUEST_TIMEOUT;
 }
 
 const char *failure_fields(enum failure f, bool sent)

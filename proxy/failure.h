@@ -31,8 +31,12 @@ enum failure {
     FAIL_MODEL,             /* nobody serves it */
     FAIL_MODEL_NOT_ALLOWED, /* not this client */
     FAIL_KEYS_REST,
-    FAIL_DECLINED, /* the upstream's response is not passed on: the request is tried again */
-    FAIL_LOOP,     /* the request has been here before */
+    FAIL_KEY_EXPIRED,
+    FAIL_LIMIT_REQUESTS, /* a limit of this client's: [key LABEL], [access] */
+    FAIL_LIMIT_TOKENS,
+    FAIL_LIMIT_DAY, /* the same, and it is not soon over */
+    FAIL_DECLINED,  /* the upstream's response is not passed on: the request is tried again */
+    FAIL_LOOP,      /* the request has been here before */
     FAIL_OVERLOADED,
     FAIL_DRAINING,
     FAIL_INTERNAL, /* no memory */
@@ -46,6 +50,9 @@ struct failure_info {
 
 /* The status and the texts of a failure other than FAIL_NONE. */
 const struct failure_info *failure_info(enum failure f);
+
+/* True if f says that the request itself is not as it should be. */
+bool failure_is_of_shape(enum failure f);
 
 /* Further field lines of the response to a failure, with their CRLF, or "". sent: the request went
  * out to an upstream, which may have acted on it, so that a server's error says not to retry. */

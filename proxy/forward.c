@@ -10,7 +10,7 @@ static bool is_replaced(const struct http_field *f, const struct conf_upstream *
     return false;
 }
 
-/* Copies the fields for which keep is true, each written again: their lines break the RFC. */
+/* Copies the fields for which keep is true, each written again: their lines may break the RFC. */
 static void put_clean_fields(struct out *o, const struct http_head *h,
                              bool (*keep)(const struct http_field *f, unsigned flags),
                              unsigned flags)
@@ -164,6 +164,7 @@ void forward_framing(struct out *o, enum http_framing framing, uint64_t length)
 }
 
 #define DROP_LOCATION 4
+#define LIMITS SPAN("x-ratelimit-")
 
 static bool keep_in_response(const struct http_field *f, unsigned flags)
 {
@@ -180,6 +181,14 @@ static bool keep_in_response(const struct http_field *f, unsigned flags)
     default:
         return !f->hop;
     }
+}
+
+static bool keep_but_limits(const struct http_field *f, unsigned flags)
+{
+    bool limit =
+        f->name.n > LIMITS.n && span_eq_nocase((struct span){ f->name.p, LIMITS.n }, LIMITS);
+
+    return !limit && keep_in_response(f, flags);
 }
 
 /* Takes prefix off the front of *s, whatever its case. */
@@ -240,7 +249,9 @@ void forward_response(struct out *o, const struct http_head *h, const struct ups
     out_put(o, SPAN("\r\n"));
     if (put_location(o, h, u))
         flags |= DROP_LOCATION;
-    if (h->tolerated)
+    if (flags & FORWARD_OWN_LIMITS)
+        put_clean_fields(o, h, keep_but_limits, flags);
+    else if (h->tolerated)
         put_clean_fields(o, h, keep_in_response, flags);
     else
         put_fields(o, h, keep_in_response, flags, NULL);

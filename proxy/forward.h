@@ -32,6 +32,8 @@ void forward_framing(struct out *o, enum http_framing framing, uint64_t length);
 enum {
     FORWARD_LENGTH = 1,   /* the Content-Length field stays */
     FORWARD_OWN_CORS = 2, /* the upstream's Access-Control fields are left out: ours are added */
+    FORWARD_OWN_LIMITS =
+        8, /* the upstream's x-ratelimit fields are left out: they speak of its key */
 };
 
 /* Writes the status line and the end-to-end fields of u's response, all but the empty line. Fields

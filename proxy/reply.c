@@ -2,6 +2,7 @@
 #include "proxy/reply.h"
 #include "http/error.h"
 #include "proxy/cors.h"
+#include "proxy/limits.h"
 #include "proxy/response.h"
 #include "proxy/state.h"
 
@@ -34,6 +35,8 @@ static void put_common(struct out *o, struct client *c)
     http_put_field(o, SPAN("x-request-id"), (struct span){ x->id, x->id_n });
     http_put_field(o, SPAN("Date"), date_now(c->worker));
     cors_put(o, x->settings->conf, x->cors);
+    if (limits_are_told(x))
+        limits_put(o, x);
     if (x->close)
         http_put_field(o, SPAN("Connection"), SPAN("close"));
     else if (x->minor0)

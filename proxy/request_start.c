@@ -4,6 +4,7 @@
 #include "proxy/bodylog.h"
 #include "proxy/choice.h"
 #include "proxy/forward.h"
+#include "proxy/limits.h"
 #include "proxy/plan.h"
 #include "proxy/replay.h"
 #include "proxy/request.h"
@@ -82,12 +83,27 @@ static int start(struct client *c, const struct http_head *h, const struct route
     return request_feed(c, rules ? SPAN("") : out_span(&head), rest, used);
 }
 
+/* Passed paths say nothing of a model: a client that may use some only gets none of them, but for
+ * the list of models. */
+static int check_path(struct client *c, const struct http_head *h, const struct route *r)
+{
+    const struct exchange *x = &c->x;
+    bool lists = span_eq(r->path, SPAN("/v1/models")) && !span_eq(h->method, SPAN("POST"));
+
+    if (r->handler == ROUTE_PASS && x->key && x->key->n_models > 0 && !lists)
+        return exchange_fault(c, FAIL_MODEL_NOT_ALLOWED,
+                              "this key may use some models only, and the path names none");
+    return 0;
+}
+
 /* What is wrong with a request that its head alone tells. Returns 0, or -1 after exchange_fault. */
 static int check_head(struct client *c, const struct http_head *h, const struct route *r)
 {
     const struct exchange *x = &c->x;
     bool reads = x->by_model || (r->handler == ROUTE_CHAT && x->settings->targets.reads);
 
+    if (check_path(c, h, r))
+        return -1;
     if (c->worker->draining)
         return exchange_fault(c, FAIL_DRAINING, "the proxy is about to stop");
     if (h->content_length > 0 && request_check_size(c, (uint64_t)h->content_length))
@@ -151,6 +167,8 @@ int request_begin(struct client *c, const struct http_head *h, const struct rout
         c->broken = true;
         return 0;
     }
+    if (x->settings->limits && limits_take(c))
+        return -1;
     body = whole_body(x, rest);
     if (keep(c, h, rest, x->by_model && body.n == 0))
         return -1;

@@ -5,6 +5,7 @@
 #include "proxy/cors.h"
 #include "proxy/forward.h"
 #include "proxy/hide.h"
+#include "proxy/limits.h"
 #include "proxy/state.h"
 
 #include <stdlib.h>
@@ -77,16 +78,19 @@ static void note_keep_alive(struct exchange *x, const struct http_head *h, uint6
 static void put_head(struct client *c, const struct http_head *h, struct http_writer *out)
 {
     struct exchange *x = &c->x;
-    bool no_body = x->response_body.framing == HTTP_NO_BODY;
+    bool no_body = x->response_body.framing == HTTP_NO_BODY, told = limits_are_told(x);
     bool keep_length =
         x->response_framing == HTTP_LENGTH || (no_body && (x->head_only || h->status == 304));
     struct out o;
 
     out_init(&o, c->worker->text, sizeof c->worker->text);
     forward_response(&o, h, x->attempt.upstream,
-                     (keep_length ? FORWARD_LENGTH : 0) | (x->cors ? FORWARD_OWN_CORS : 0));
+                     (keep_length ? FORWARD_LENGTH : 0) | (x->cors ? FORWARD_OWN_CORS : 0) |
+                         (told ? FORWARD_OWN_LIMITS : 0));
     note_id(x, &o, h);
     cors_put(&o, x->settings->conf, x->cors);
+    if (told)
+        limits_put(&o, x);
     if (is_event_stream(h) && !http_find(h, HTTP_X_ACCEL_BUFFERING))
         http_put_field(&o, SPAN("X-Accel-Buffering"),
                        SPAN("no")); /* nginx would hold events back */
@@ -99,13 +103,13 @@ static void put_head(struct client *c, const struct http_head *h, struct http_wr
     http_writer_raw(out, out_span(&o));
 }
 
-/* Has the tokens of the response read, where somebody may ask for their number or they are hidden.
- * Without memory for it they are neither counted nor hidden. */
+/* Has the tokens of the response read, where somebody may ask for their number, or they are
+ * limited or hidden. Without memory for it they are neither counted nor hidden. */
 static void begin_tokens(struct exchange *x, const struct http_head *h)
 {
     unsigned what = x->watched && x->hides_usage ? TOKENS_SIFT : 0;
 
-    if (x->settings->counts_tokens &&
+    if ((x->settings->counts_tokens || limits_want_tokens(x)) &&
         (x->watched || (has_type(h, SPAN("application/json")) && http_coding(h).n == 0)))
         what |= TOKENS_COUNT;
     if (what)
@@ -144,7 +148,7 @@ void response_interim(struct client *c, const struct http_head *h)
     if (h->status == 100 || c->x.minor0)
         return;
     out_init(&o, c->worker->text, sizeof c->worker->text);
-    forward_response(&o, h, c->x.attempt.upstream, 0);
+    forward_response(&o, h, c->x.attempt.upstream, limits_are_told(&c->x) ? FORWARD_OWN_LIMITS : 0);
     out_put(&o, SPAN("\r\n"));
     iov = (struct iovec){ o.p, o.n };
     client_send(c, &iov, 1);

@@ -31,6 +31,9 @@ static int make_lists(struct settings *s)
     s->counts_tokens = c->access.n_admins > 0;
     for (unsigned i = 0; i < c->server.n_listen; i++)
         s->counts_tokens |= c->server.listen[i].admin;
+    s->limits = c->access.requests_per_minute > 0;
+    for (unsigned i = 0; i < c->n_keys; i++)
+        s->limits |= conf_is_limited(&c->keys[i]);
     return err ? err : make_list(&s->admins, c->access.admins, c->access.n_admins);
 }
 

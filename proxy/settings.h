@@ -25,6 +25,7 @@ struct settings {
     struct addrset *whitelist, *blacklist, *trusted, *admins; /* NULL where there is no list */
     struct pass_paths pass;
     bool counts_tokens; /* somebody may ask for metrics */
+    bool limits;        /* clients may have limits */
     struct targets targets;
     struct models *models;
     struct tls_context *tls;       /* for clients; NULL: there is no certificate */

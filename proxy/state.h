@@ -77,6 +77,7 @@ struct exchange {
     bool by_model : 1;        /* the model in the body chooses the upstream */
     bool choosing : 1;        /* it is still looked for */
     bool hides_usage : 1;     /* the client did not ask for the usage that we have asked for */
+    bool counted : 1;         /* by the limits of its client */
     bool checked : 1;         /* the body was read: it is valid, and names one model at the most */
     uint8_t interims;         /* 1xx responses so far */
     uint8_t tries;            /* of the plan, this one included */

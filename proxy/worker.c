@@ -65,8 +65,8 @@ static uint64_t files_limit(void)
         : (uint64_t)files.rlim_cur;
 }
 
-int worker_make(struct worker **out, struct settings *s, struct log *log, struct tallies *t,
-                unsigned row)
+int worker_make(struct worker **out, struct settings *s, struct log *log,
+                const struct shared *shared, unsigned row)
 {
     struct worker *w = calloc(1, sizeof *w);
     int err = w ? reactor_make(&w->reactor) : -ENOMEM;
@@ -81,8 +81,10 @@ int worker_make(struct worker **out, struct settings *s, struct log *log, struct
     }
     w->log = log;
     w->now = reactor_clock(w->reactor);
-    w->tallies = t;
-    w->tally = &t->rows[row];
+    w->tallies = shared->tallies;
+    w->tally = &shared->tallies->rows[row];
+    w->quotas = shared->quotas;
+    w->row = row;
     w->settings = s;
     w->files = files_limit();
     w->limits = admission_limits(s->conf, w->files);

@@ -5,10 +5,11 @@
 
 #include "proxy/worker_state.h"
 
-/* Makes a worker that counts in the given row of t. s is the worker's from now on (also when this
- * fails), log and t stay the caller's. Returns 0 with *out or a negative errno. */
-int worker_make(struct worker **out, struct settings *s, struct log *log, struct tallies *t,
-                unsigned row);
+/* Makes a worker that counts in the given row of shared. s is the worker's from now on (also when
+ * this fails), log and what is shared stay the caller's. Returns 0 with *out or a negative errno.
+ */
+int worker_make(struct worker **out, struct settings *s, struct log *log,
+                const struct shared *shared, unsigned row);
 
 /* Gives new requests the settings s, which are the worker's from now on. Exchanges under way keep
  * theirs. */

@@ -3,7 +3,7 @@
 #ifndef PROXY_WORKER_STATE_H
 #define PROXY_WORKER_STATE_H
 
-#include "base/tally.h"
+#include "base/shared.h"
 #include "http/head.h"
 #include "log/log.h"
 #include "net/outq.h"
@@ -40,6 +40,8 @@ struct worker {
     struct client_limits limits;
     struct tallies *tallies; /* of all processes */
     struct tally *tally;     /* what this one counts */
+    struct quotas *quotas;   /* of all processes */
+    unsigned row;            /* of this one, in both */
     uint64_t kept_bytes;     /* of all requests that are kept, see proxy/replay.h */
     struct rewrite *spare_rewrites;
     unsigned n_spare_rewrites;
@@ -61,7 +63,7 @@ struct worker {
     char text[WORKER_TEXT_SIZE]; /* heads that are written */
     struct http_head head;       /* of a request that begins; kept_head may be needed meanwhile */
     struct http_head kept_head;  /* of a request that is started from what is kept of it */
-    unsigned retry_after;        /* seconds, that go with FAIL_KEYS_REST */
+    unsigned retry_after;        /* seconds, that go with a fault whose status is 429 */
     char why[512];               /* the fault that exchange_fault noted */
 };
 

@@ -26,12 +26,13 @@ static void crew_on_late(struct timer *t);
 
 int crew_make(struct crew *c)
 {
-    c->tallies = tallies_make(CREW_ROWS);
+    int err = shared_make(&c->shared, CREW_ROWS);
+
     c->late.fn = crew_on_late;
     c->slots = calloc(WORKERS_MAX, sizeof *c->slots);
     for (unsigned i = 0; i < WORKERS_MAX && c->slots; i++)
         c->slots[i] = (struct slot){ .crew = c, .number = i, .again.fn = crew_on_again };
-    return c->slots && c->tallies ? 0 : -ENOMEM;
+    return c->slots ? err : -ENOMEM;
 }
 
 /* The counters stay: a child goes on with its row. */
@@ -58,7 +59,7 @@ void crew_free(struct crew *c)
 {
     if (c->reactor)
         crew_free_tables(c, channel_close);
-    tallies_free(c->tallies, CREW_ROWS);
+    shared_free(&c->shared, CREW_ROWS);
 }
 
 /* The first row that no process uses; CREW_ROWS if there is none. */
@@ -84,7 +85,7 @@ static int crew_serve(struct crew *c, const struct process *self, int channel)
         .log = c->log,
         .from = c->from,
         .sockets = &mine,
-        .tallies = c->tallies,
+        .shared = &c->shared,
         .row = self->row,
         .parent = channel,
     };
@@ -123,7 +124,7 @@ static void crew_child(struct crew *c, struct process *self, int channel)
     c->in_child(c);
     err = crew_serve(c, &me, channel);
     log_close(c->log);
-    tallies_free(c->tallies, CREW_ROWS);
+    shared_free(&c->shared, CREW_ROWS);
     exit(err ? EXIT_CHILD : EXIT_SUCCESS);
 }
 
@@ -172,7 +173,7 @@ static int slot_start(struct slot *s)
         free(p);
         return err;
     }
-    tallies_use(c->tallies, p->row);
+    tallies_use(c->shared.tallies, p->row);
     p->next = c->processes;
     c->processes = p;
     s->process = p;
@@ -299,7 +300,7 @@ void crew_reap(struct crew *c)
         if (!p)
             continue;
         *at = p->next;
-        tally_clear(&c->tallies->rows[p->row]);
+        shared_clear(&c->shared, p->row);
         process_ended(p, status);
     }
 }

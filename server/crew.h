@@ -47,7 +47,7 @@ struct crew {
     unsigned n_workers;
     struct slot *slots;
     struct process *processes;
-    struct tallies *tallies;
+    struct shared shared;
     struct timer late;                /* for the answers that are missing */
     void (*in_child)(struct crew *c); /* lets go of what is the parent's, in a child */
     void (*answered)(struct crew *c); /* no answer is missing any more */

@@ -2,6 +2,7 @@
 #include "server/parent.h"
 #include "net/tls_server.h"
 #include "net/signals.h"
+#include "proxy/limits.h"
 #include "server/crew.h"
 #include "server/notify.h"
 #include "server/privileges.h"
@@ -63,6 +64,7 @@ static void parent_apply(struct parent *p, struct settings *fresh, struct ring *
     struct crew *c = &p->crew;
 
     settings_inherit(fresh, c->settings);
+    limits_claim(fresh, c->shared.quotas);
     p->old = c->settings;
     c->settings = fresh;
     c->n_workers = workers_wanted(fresh->conf);
@@ -110,7 +112,7 @@ static void parent_reload(struct parent *p)
     notify_reloading();
     reload_read(&r);
     if (reload_judge(&r, c->log, RELOAD_UNCHANGED) || parent_follow(p, &r)) {
-        counter_add(&c->tallies->rows[0].reloads[0], 1);
+        counter_add(&c->shared.tallies->rows[0].reloads[0], 1);
         notify_send("READY=1");
     }
     files_free(r.files);
@@ -126,7 +128,7 @@ static void parent_on_answered(struct crew *c)
     settings_release(p->old, NULL);
     p->old = NULL;
     renewal_wait(&p->renewal, c->reactor, c->settings, true);
-    counter_add(&c->tallies->rows[0].reloads[1], 1);
+    counter_add(&c->shared.tallies->rows[0].reloads[1], 1);
     notify_send("READY=1");
 }
 
@@ -232,6 +234,7 @@ static int parent_open(struct parent *p)
     if (!err)
         err = crew_make(c);
     if (!err) {
+        limits_claim(c->settings, c->shared.quotas);
         reactor_at_end(c->reactor, parent_on_end_of_turn, p);
         p->tickets_timer.fn = parent_turn_tickets;
         p->tickets_kind.ms = TLS_TICKETS_TURN_MS;
@@ -280,8 +283,8 @@ int parent_run(const struct parent_options *o)
     }
     if (err)
         log_say(c->log, LOG_ERROR_LEVEL, "cannot go on: %s", strerror(-err));
-    if (c->tallies)
-        service_sum_up(c->tallies, c->log);
+    if (c->shared.tallies)
+        service_sum_up(c->shared.tallies, c->log);
     parent_close(&p);
     return err;
 }

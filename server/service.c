@@ -3,6 +3,7 @@
 #include "log/ring.h"
 #include "net/signals.h"
 #include "proxy/ceiling.h"
+#include "proxy/limits.h"
 #include "server/channel.h"
 #include "server/listeners.h"
 #include "server/loader.h"
@@ -154,6 +155,8 @@ static int service_apply(struct serving *s, struct settings *fresh)
     struct report report;
     int err = report_open(&report);
 
+    if (!err && service_has_parent(s))
+        err = limits_find(fresh, s->worker->quotas);
     if (!err)
         err = service_prepare(s, fresh->conf, &ring, report.file);
     if (err) {
@@ -166,6 +169,8 @@ static int service_apply(struct serving *s, struct settings *fresh)
     listeners_settle(&s->listeners, fresh->conf);
     log_change(log, fresh->conf, ring);
     settings_inherit(fresh, s->worker->settings);
+    if (!service_has_parent(s))
+        limits_claim(fresh, s->worker->quotas);
     worker_use(s->worker, fresh);
     if (!service_has_parent(s))
         renewal_wait(&s->renewal, s->worker->reactor, fresh, true);
@@ -399,9 +404,11 @@ int service_run(const struct service *service)
         .log_file = -1,
         .service = service
     };
-    int err =
-        worker_make(&s.worker, service->settings, service->log, service->tallies, service->row);
+    int err;
 
+    if (!service_has_parent(&s))
+        limits_claim(service->settings, service->shared->quotas);
+    err = worker_make(&s.worker, service->settings, service->log, service->shared, service->row);
     if (!err)
         err = service_listen(&s);
     if (!err)

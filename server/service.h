@@ -12,8 +12,8 @@ struct service {
     struct log *log;           /* the caller's */
     const struct reload_source *from;
     struct sockets *sockets; /* open already; the service takes them all */
-    struct tallies *tallies;
-    unsigned row; /* of tallies: where the service counts */
+    const struct shared *shared;
+    unsigned row; /* of shared: where the service counts */
     int parent;   /* the end of a channel to the parent process, the service's; -1: none */
 };
 

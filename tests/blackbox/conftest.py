@@ -1,6 +1,6 @@
 """Black-box tests of the binary over sockets: build/openai-chat-proxy and build/sample-upstream,
 or what OCP_BINARY and OCP_UPSTREAM name."""
-pytest_plugins = ["shared_fixtures", "started", "streams", "tlspeers", "vanish"]
+pytest_plugins = ["shared_fixtures", "reloads", "started", "streams", "tlspeers", "vanish"]
 
 
 def pytest_configure(config):

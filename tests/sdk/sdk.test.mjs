@@ -115,6 +115,30 @@ test("429 comes with its hints", async () => {
   });
 });
 
+test("a limit of the client's own raises RateLimitError with its hints", async () => {
+  const limited = new OpenAI({ baseURL, apiKey: "limited-key", maxRetries: 0 });
+  const { response } = await limited.chat.completions.create(question).withResponse();
+  assert.equal(response.headers.get("x-ratelimit-limit-requests"), "1");
+  assert.equal(response.headers.get("x-ratelimit-remaining-requests"), "0");
+  await assert.rejects(limited.chat.completions.create(question), (e) => {
+    assert.ok(e instanceof RateLimitError);
+    assert.equal(e.code, "rate_limit_exceeded");
+    assert.equal(e.type, "requests");
+    assert.match(e.message, /1 requests per minute/);
+    assert.ok(Number(e.headers.get("retry-after")) >= 1);
+    return true;
+  });
+});
+
+test("a key that has expired is told from an unknown one", async () => {
+  const late = new OpenAI({ baseURL, apiKey: "expired-key", maxRetries: 0 });
+  await assert.rejects(late.chat.completions.create(question), (e) => {
+    assert.ok(e instanceof AuthenticationError);
+    assert.equal(e.code, "key_expired");
+    return true;
+  });
+});
+
 test("a stream that is cut raises an error with its code", async () => {
   const samples =
     ["events=9&pause=5&cut=4", "events=9&pause=5&cut=4&rst=1", "events=9&cut=4&framing=close"];

@@ -44,7 +44,11 @@ def installed():
 
 def test_the_official_client(proxy, upstream):
     folder = installed()
-    keys = {"api_keys": {"front-key": "real-key"}}
+    keys = {"api_keys": {"front-key": "real-key"},
+            "key limited": {"key": "limited-key", "upstream_key": "real-key",
+                            "requests_per_minute": "1"},
+            "key late": {"key": "expired-key", "upstream_key": "real-key",
+                         "expires": "2001-01-01"}}
     p, usage = proxy(upstream, **keys), proxy(upstream, upstream={"include_usage": "yes"}, **keys)
     env = procs.clean_env(OCP_URL=f"http://127.0.0.1:{p.port}/v1", OCP_KEY="front-key",
                           OCP_USAGE_URL=f"http://127.0.0.1:{usage.port}/v1")

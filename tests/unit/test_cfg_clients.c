@@ -40,6 +40,114 @@ static void keys_with_limits(void **state)
            "test.ini:9: [key x] upstream: there is no [upstream] called 'c'\n");
 }
 
+#define KEY "[key x]\nkey = x\nupstream_key = k\n"
+
+static void limits_in_every_form(void **state)
+{
+    static const struct {
+        const char *text;
+        unsigned n; /* 0: it is none */
+    } amounts[] = { { "1", 1 },
+                    { "100k", 100000 },
+                    { "2M", 2000000 },
+                    { "3K", 3000 },
+                    { "4000M", 4000000000 },
+                    { "4001M", 0 },
+                    { "0", 0 },
+                    { "-1", 0 },
+                    { "1.5k", 0 },
+                    { "1 k", 0 },
+                    { "1G", 0 },
+                    { "k", 0 },
+                    { "0k", 0 },
+                    { "99999999999999999999", 0 } };
+    char text[200];
+
+    (void)state;
+    for (size_t i = 0; i < sizeof amounts / sizeof *amounts; i++) {
+        struct loaded l;
+
+        snprintf(text, sizeof text, KEY "tokens_per_day = %s\n", amounts[i].text);
+        l = load_text(text);
+        if (amounts[i].n > 0)
+            assert_int_equal(l.c->keys[0].limits.tokens_of_day, amounts[i].n);
+        else
+            assert_non_null(strstr(l.errors, "test.ini:4: [key x] tokens_per_day: '"));
+        assert_true(amounts[i].n == 0 || conf_is_limited(&l.c->keys[0]));
+        loaded_free(&l);
+    }
+}
+
+/* Days of the calendar, and what is none. A day that is written again is the same. */
+static void days_in_every_form(void **state)
+{
+    static const struct {
+        const char *text;
+        unsigned day; /* 0: it is none */
+    } days[] = { { "1971-01-01", 365 },   { "2000-02-29", 11016 },   { "2027-01-31", 20849 },
+                 { "2028-02-29", 21243 }, { "2100-03-01", 47541 },   { "9999-12-31", 2932896 },
+                 { "2027-02-29", 0 },     { "2100-02-29", 0 },       { "2027-02-30", 0 },
+                 { "2027-13-01", 0 },     { "2027-00-10", 0 },       { "2027-04-31", 0 },
+                 { "2027-01-00", 0 },     { "1970-12-31", 0 },       { "27-01-31", 0 },
+                 { "2027-1-31", 0 },      { "2027/01/31", 0 },       { "2027-01-31x", 0 },
+                 { "2027-01-310", 0 },    { "2027-01-3", 0 },        { "-027-01-31", 0 },
+                 { "2027-01", 0 },        { "2027-01-31 00:00", 0 }, { "never", 0 } };
+    char text[200], shown[64];
+
+    (void)state;
+    for (size_t i = 0; i < sizeof days / sizeof *days; i++) {
+        struct loaded l;
+
+        snprintf(text, sizeof text, KEY "expires = %s\n", days[i].text);
+        l = load_text(text);
+        if (days[i].day > 0) {
+            char *all = printed(l.c);
+
+            assert_int_equal(l.c->keys[0].expires, days[i].day);
+            assert_false(conf_is_limited(&l.c->keys[0]));
+            snprintf(shown, sizeof shown, "\nexpires = %s ", days[i].text);
+            assert_non_null(strstr(all, shown));
+            free(all);
+        } else {
+            assert_non_null(strstr(l.errors, "test.ini:4: [key x] expires: '"));
+        }
+        loaded_free(&l);
+    }
+}
+
+static void limits_of_addresses_beside_keys(void **state)
+{
+    static const char said[] = "[access] requests_per_minute: limits addresses where there are no "
+                               "keys";
+
+    (void)state;
+    expect(KEY "[access]\nrequests_per_minute = 5\n", said);
+    expect("[api_keys]\na = b\n[access]\nrequests_per_minute = 5\n", said);
+    expect(KEY "[access]\nrequests_per_minute =\n", NULL);
+    expect("[access]\nrequests_per_minute = 5\n", NULL);
+}
+
+static void no_more_limits_than_there_is_room_for(void **state)
+{
+    char *text = NULL;
+    size_t size = 0;
+
+    (void)state;
+    for (unsigned n = QUOTA_LABELS_MAX; n < QUOTA_LABELS_MAX + 3; n++) {
+        FILE *to = open_memstream(&text, &size);
+
+        for (unsigned i = 0; i < n; i++)
+            fprintf(to, "[key l%u]\nkey = k%u\nupstream_key = x\nconcurrent = 1\n", i, i);
+        fprintf(to, "[key other]\nkey = other\nupstream_key = x\nexpires = 2027-01-31\n");
+        fclose(to);
+        expect(text,
+               n == QUOTA_LABELS_MAX ? NULL
+                                     : "test.ini:32001: [key l8000] more than 8000 keys "
+                                       "have limits\n");
+        free(text);
+    }
+}
+
 /* Where requests of a key can get to default, something must stand for it there. */
 static void keys_that_need_another(void **state)
 {
@@ -132,6 +240,10 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(keys_with_limits),
         cmocka_unit_test(keys_that_need_another),
+        cmocka_unit_test(limits_in_every_form),
+        cmocka_unit_test(days_in_every_form),
+        cmocka_unit_test(limits_of_addresses_beside_keys),
+        cmocka_unit_test(no_more_limits_than_there_is_room_for),
         cmocka_unit_test(models_that_nobody_serves),
         cmocka_unit_test(the_key_is_not_given_away),
         cmocka_unit_test(keys_of_all_are_not_given_away),

@@ -77,6 +77,8 @@ static const struct key {
       "server" },
     { "access", "cors_origins", "https://a, http://b:8080", "a.example",
       "'a.example' is not an origin", false, "server" },
+    { "access", "requests_per_minute", "1k", "1k5",
+      "'1k5' is not an amount; write a whole number, or with k for thousands", true, "server" },
     { "log", "level", "debug", "wraning",
       "'wraning' is none of: debug, info, warning or error; did you mean 'warning'?", false,
       "server" },

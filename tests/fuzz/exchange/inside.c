@@ -3,6 +3,7 @@
 #include "log/log.h"
 #include "log/ring.h"
 #include "proxy/client.h"
+#include "proxy/limits.h"
 #include "proxy/random.h"
 #include "proxy/worker.h"
 
@@ -12,7 +13,7 @@
 struct inside {
     struct worker *worker;
     struct log *log;
-    struct tallies *tallies;
+    struct shared shared;
     struct watch watch;
     void (*bell)(void *arg);
     void *arg;
@@ -40,8 +41,9 @@ struct inside *inside_make(const char *ini)
 
     CHECK(p && log_open(&p->log, s->conf, stderr) == 0);
     log_mask(p->log, s->secrets);
-    p->tallies = tallies_make(1);
-    CHECK(p->tallies && worker_make(&p->worker, s, p->log, p->tallies, 0) == 0);
+    CHECK(shared_make(&p->shared, 1) == 0);
+    limits_claim(s, p->shared.quotas);
+    CHECK(worker_make(&p->worker, s, p->log, &p->shared, 0) == 0);
     return p;
 }
 
@@ -106,7 +108,7 @@ struct inside_counts inside_count(const struct inside *p)
 void inside_free(struct inside *p)
 {
     worker_free(p->worker);
-    tallies_free(p->tallies, 1);
+    shared_free(&p->shared, 1);
     log_close(p->log);
     free(p);
 }
