@@ -61,14 +61,15 @@ static void replace(struct json_renamer *r, struct json_io *io, struct span text
     r->sent = 0;
 }
 
-/* The value of stream_options begins with c. Returns as json_member_begin. */
+/* The value of stream_options begins with c. A null where nothing is streamed so far stays, and is
+ * followed by options of our own if stream comes once more. Returns as json_member_begin. */
 static bool begin_options(struct json_renamer *r, struct json_io *io, uint8_t c)
 {
     const struct json_rules *rules = r->rules;
     bool parked = r->member == JSON_MEMBER_PARKED;
 
     r->member = JSON_MEMBER_ANY;
-    r->options = JSON_OPTIONS_SENT;
+    r->options = c == 'n' && r->stream == JSON_STREAM_FALSE ? JSON_OPTIONS_NONE : JSON_OPTIONS_SENT;
     r->asked = false;
     if (c == 'n' && parked) {
         r->member = JSON_MEMBER_LEFT_OUT;

@@ -157,13 +157,18 @@ static void usage_look_at(struct json_usage *u, char c)
     }
 }
 
+static bool is_white(char c)
+{
+    return c == ' ' || c == '\t' || c == '\r' || c == '\n';
+}
+
 /* Looks at a byte in front of the outermost object. A text that is none has no usage. */
 static void usage_begin(struct json_usage *u, char c)
 {
     if (c == '{')
         usage_open(u, true);
     else
-        u->other = u->over = !memchr(" \t\r\n", c, 4);
+        u->other = u->over = !is_white(c);
 }
 
 void json_usage_read(struct json_usage *u, struct span in)
@@ -179,6 +184,8 @@ void json_usage_read(struct json_usage *u, struct span in)
             usage_begin(u, in.p[0]);
         in = span_skip(in, n);
     }
+    for (size_t i = 0; i < in.n && !u->other; i++) /* behind the outermost object */
+        u->other = !is_white(in.p[i]);
 }
 
 bool json_usage_is_chunk(const struct json_usage *u)

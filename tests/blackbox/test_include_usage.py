@@ -149,6 +149,7 @@ def test_chunks_that_hide_nothing_stay_as_they_are(proxy, openai):
     b'data: {"choices":[],"prompt_filter_results":[{"a":{}}],"usage":null}\n\n',
     b'data: {"choices":[],"usage":{"prompt_tokens":1},"error":{"message":"x"}}\n\n',
     b'data: {"choices":[],"usage":{"prompt_tokens":1}\n\n',
+    USAGE[:-1] + DONE,
     b"event: ping\ndata: {}\n\n",
     b'data: {"choices":[],"pad":"%s","usage":{"prompt_tokens":1}}\n\n' % (b"x" * 8200),
 ])

@@ -186,6 +186,8 @@ static void null_is_no_options(void **state)
         { "{\"stream_options\":null,\"stream\":false}",
           "{\"stream\":false,\"stream_options\":null}", false },
         { "{\"stream\":false,\"stream_options\":null}", NULL, false },
+        { "{\"stream\":false,\"stream_options\":null,\"stream\":true}",
+          "{\"stream\":false,\"stream_options\":null,\"stream\":true," ADDED "}", false },
         { "{\"stream_options\":null,\"stream_options\":{\"include_usage\":true},\"stream\":true}",
           "{\"stream_options\":{\"include_usage\":true},\"stream\":true}", true },
         { "{\"stream_options\":{\"include_usage\":true},\"stream_options\":null,\"stream\":true}",

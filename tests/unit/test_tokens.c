@@ -117,6 +117,9 @@ static const char *const sifted[] = {
     "data : {\"choices\":[],\"usage\":{}}\n\n",
     "dat: " ONLY "\n\n",
     "data: [DONE]\n" ONLY "\n\n",
+    ONLY "\ndata: [DONE]\n\n",
+    ONLY "\ndata: " ONLY "\n\n",
+    ONLY " x\n\n<" ONLY " \t\ndata:\n\n>",
     "retry: 7\n\n",
     "data",
 };
