@@ -99,7 +99,8 @@ def main():
         c.read_body(r, "close")
 
     answers, streams = Scripted(answering(ok(b"{}"))), Scripted(one_by_one)
-    print("| CPU | a small request | an event | a byte of a renamed body |\n| --- | --- | --- | --- |")
+    print("| CPU | a small request | an event | a byte of a renamed body |")
+    print("| --- | --- | --- | --- |")
     for cpu in names:
         small = cost(cpu, answers.url, requests('{"model":"m","messages":[]}'), 10, 60)
         event = cost(cpu, streams.url, events, 10, 60)
