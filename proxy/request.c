@@ -383,10 +383,11 @@ int request_feed(struct client *c, struct span head, struct span in, size_t *use
     }
     if (state == BODY_ENDED) {
         x->request = REQUEST_DONE;
-        if (x->rewrite && json_rename_asked(&x->rewrite->renamer))
-            x->hides_usage = false;
-        rewrite_end(x->rewrite, c->worker);
-        x->rewrite = NULL;
+        if (x->rewrite) {
+            x->hides_usage &= !json_rename_asked(&x->rewrite->renamer);
+            rewrite_end(x->rewrite, c->worker);
+            x->rewrite = NULL;
+        }
     }
     x->bytes_in += *used;
     return state < 0 ? -1 : 0;
