@@ -1,5 +1,6 @@
 /* Options, the exit code, and the start. Read docs/architecture.md first. */
 #include "base/stack.h"
+#include "base/text.h"
 #include "base/version.h"
 #include "net/poller.h"
 #include "net/signals.h"
@@ -9,6 +10,7 @@
 #include "server/parent.h"
 #include "server/privileges.h"
 #include "server/service.h"
+#include "server/top.h"
 #include "server/workers.h"
 
 #include <errno.h>
@@ -26,15 +28,20 @@ enum exit_code {
     EXIT_RESOURCES = 3, /* files or memory */
 };
 
+/* Those with an option of one letter have its name. */
 enum mode {
     MODE_RUN,
-    MODE_TEST,
-    MODE_PRINT,
     MODE_HEALTHCHECK,
+    MODE_TOP,
+    MODE_TEST = 't',
+    MODE_PRINT = 'T',
+    MODE_VERSION = 'V',
+    MODE_HELP = 'h',
 };
 
 static const char help[] =
     "usage: openai-chat-proxy [-c FILE] [-t | -T | -V | -h | --healthcheck]\n"
+    "       openai-chat-proxy [-c FILE] --top [-n N] [-d SECONDS]\n"
     "\n"
     "A reverse proxy for POST /v1/chat/completions of the OpenAI API and its like.\n"
     "\n"
@@ -46,6 +53,8 @@ static const char help[] =
     "  -V             print versions\n"
     "  -h             print this help\n"
     "  --healthcheck  ask the running instance's /healthz; exit 0 or 1\n"
+    "  --top          show what the running instance does, until q is pressed; -n N: as\n"
+    "                 N pictures; -d SECONDS: from one to the next, 1\n"
     "\n"
     "signals: TERM and INT finish open streams and end (twice: at once), HUP reloads\n"
     "         the configuration, USR1 opens the log file again\n"
@@ -291,57 +300,109 @@ static enum exit_code check_health(const char *path)
     return err ? EXIT_CONFIGURATION : EXIT_FINE;
 }
 
-int main(int argc, char **argv)
+static enum exit_code show_status(const char *path, const struct top_options *options)
+{
+    struct files *files;
+    struct conf *c;
+    enum exit_code code = load_configuration(&c, &files, path, NULL);
+
+    if (code != EXIT_FINE)
+        return code;
+    if (top_run(c, options))
+        code = EXIT_CONFIGURATION;
+    conf_free(c);
+    files_free(files);
+    return code;
+}
+
+/* Reads the number that an option takes. False after a message. */
+static bool take_number(uint64_t *to, char option, const char *text, uint64_t max)
+{
+    if (text_uint(span_of(text), max, to) && *to > 0)
+        return true;
+    fprintf(stderr, "openai-chat-proxy: -%c takes a number from 1 to %llu, and not '%s'\n", option,
+            (unsigned long long)max, text);
+    return false;
+}
+
+/* What the command line asks for. */
+struct command {
+    enum mode mode;
+    const char *file; /* NULL: none */
+    struct top_options top;
+};
+
+/* Takes one option of getopt. False after a message, or for one that is unknown. */
+static bool take_option(struct command *c, int option)
+{
+    switch (option) {
+    case 'c':
+        c->file = optarg;
+        return true;
+    case 'd':
+        return take_number(&c->top.seconds, 'd', optarg, 3600);
+    case 'n':
+        return take_number(&c->top.pictures, 'n', optarg, 1000000);
+    case '?':
+        fputs("try 'openai-chat-proxy -h'\n", stderr);
+        return false;
+    default:
+        c->mode = (enum mode)option;
+        return true;
+    }
+}
+
+/* Reads the command line. False after a message. */
+static bool take_options(struct command *c, int argc, char **argv)
 {
     static const struct option options[] = {
-        { "healthcheck", no_argument, NULL, 'H' },
-        { "help", no_argument, NULL, 'h' },
-        { "version", no_argument, NULL, 'V' },
+        { "healthcheck", no_argument, NULL, MODE_HEALTHCHECK },
+        { "top", no_argument, NULL, MODE_TOP },
+        { "help", no_argument, NULL, MODE_HELP },
+        { "version", no_argument, NULL, MODE_VERSION },
         { NULL, 0, NULL, 0 },
     };
-    const char *file = NULL;
-    enum mode mode = MODE_RUN;
-    int opt;
+    int option;
+
+    while (c->mode != MODE_HELP && c->mode != MODE_VERSION &&
+           (option = getopt_long(argc, argv, "c:d:n:tTVh", options, NULL)) != -1)
+        if (!take_option(c, option))
+            return false;
+    if (c->mode == MODE_HELP || c->mode == MODE_VERSION)
+        return true;
+    if (optind < argc) {
+        fprintf(stderr, "openai-chat-proxy: unexpected argument '%s'; try -h\n", argv[optind]);
+        return false;
+    }
+    if (c->mode != MODE_TOP && (c->top.seconds || c->top.pictures))
+        fputs("openai-chat-proxy: -n and -d are for --top; try -h\n", stderr);
+    return c->mode == MODE_TOP || (!c->top.seconds && !c->top.pictures);
+}
+
+int main(int argc, char **argv)
+{
+    struct command c = { .mode = MODE_RUN };
 
     if (occupy_standard_descriptors())
         return EXIT_RESOURCES;
-    while ((opt = getopt_long(argc, argv, "c:tTVh", options, NULL)) != -1) {
-        switch (opt) {
-        case 'c':
-            file = optarg;
-            break;
-        case 't':
-            mode = MODE_TEST;
-            break;
-        case 'T':
-            mode = MODE_PRINT;
-            break;
-        case 'H':
-            mode = MODE_HEALTHCHECK;
-            break;
-        case 'V':
-            print_version();
-            return EXIT_FINE;
-        case 'h':
-            fputs(help, stdout);
-            return EXIT_FINE;
-        default:
-            fputs("try 'openai-chat-proxy -h'\n", stderr);
-            return EXIT_CONFIGURATION;
-        }
-    }
-    if (optind < argc) {
-        fprintf(stderr, "openai-chat-proxy: unexpected argument '%s'; try -h\n", argv[optind]);
+    if (!take_options(&c, argc, argv))
         return EXIT_CONFIGURATION;
-    }
-    switch (mode) {
+    switch (c.mode) {
+    case MODE_HELP:
+        fputs(help, stdout);
+        return EXIT_FINE;
+    case MODE_VERSION:
+        print_version();
+        return EXIT_FINE;
+    case MODE_TOP:
+        return (int)show_status(c.file, &c.top);
     case MODE_TEST:
-        return (int)test(file);
+        return (int)test(c.file);
     case MODE_PRINT:
-        return (int)print_configuration(file);
+        return (int)print_configuration(c.file);
     case MODE_HEALTHCHECK:
-        return (int)check_health(file);
+        return (int)check_health(c.file);
     default:
-        return (int)run(file);
+        return (int)run(c.file);
     }
 }

@@ -25,23 +25,6 @@ void out_uint(struct out *o, uint64_t v)
     out_put(o, (struct span){ p, (size_t)(text + sizeof text - p) });
 }
 
-/* The character at the start of s, of n bytes, if it is one that changes how what follows it is
- * shown: a control beyond ASCII, a line or paragraph separator, an override of the writing
- * direction. Else 0. */
-static unsigned invisible(struct span s, size_t n)
-{
-    unsigned c = 0;
-
-    if (n == 2)
-        c = ((uint8_t)s.p[0] & 0x1Fu) << 6 | ((uint8_t)s.p[1] & 0x3Fu);
-    else if (n == 3)
-        c = ((uint8_t)s.p[0] & 0x0Fu) << 12 | ((uint8_t)s.p[1] & 0x3Fu) << 6 |
-            ((uint8_t)s.p[2] & 0x3Fu);
-    return (c >= 0x80 && c < 0xA0) || (c >= 0x2028 && c <= 0x202E) || (c >= 0x2066 && c <= 0x2069)
-        ? c
-        : 0;
-}
-
 static void put_escaped(struct out *o, unsigned c)
 {
     static const char digits[] = "0123456789abcdef";
@@ -67,7 +50,7 @@ void out_json(struct out *o, struct span s)
         while (n < s.n && s.p[n] >= ' ' && s.p[n] <= '~' && s.p[n] != '"' && s.p[n] != '\\')
             n++;
         while (n < s.n && (more = text_utf8(span_skip(s, n))) > 1 &&
-               !invisible(span_skip(s, n), more))
+               !text_invisible(span_skip(s, n), more))
             n += more;
         out_put(o, (struct span){ s.p, n });
         s = span_skip(s, n);
@@ -75,7 +58,7 @@ void out_json(struct out *o, struct span s)
             continue;
         more = text_utf8(s);
         if (more > 1)
-            put_escaped(o, invisible(s, more));
+            put_escaped(o, text_invisible(s, more));
         else if ((uint8_t)s.p[0] >= 0x80)
             out_put(o, SPAN("\xEF\xBF\xBD"));
         else

@@ -23,6 +23,20 @@ size_t text_utf8(struct span s)
     return n;
 }
 
+unsigned text_invisible(struct span s, size_t n)
+{
+    unsigned c = 0;
+
+    if (n == 2)
+        c = ((uint8_t)s.p[0] & 0x1Fu) << 6 | ((uint8_t)s.p[1] & 0x3Fu);
+    else if (n == 3)
+        c = ((uint8_t)s.p[0] & 0x0Fu) << 12 | ((uint8_t)s.p[1] & 0x3Fu) << 6 |
+            ((uint8_t)s.p[2] & 0x3Fu);
+    return (c >= 0x80 && c < 0xA0) || (c >= 0x2028 && c <= 0x202E) || (c >= 0x2066 && c <= 0x2069)
+        ? c
+        : 0;
+}
+
 bool text_utf8_valid(struct span s)
 {
     while (s.n > 0) {

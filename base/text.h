@@ -75,6 +75,11 @@ static inline bool text_uint(struct span s, uint64_t max, uint64_t *n)
  * nothing overlong, nothing past U+10FFFF); 0 if there is none. */
 size_t text_utf8(struct span s);
 
+/* The character at the start of s, n bytes in UTF-8, if it is one beyond ASCII that changes how
+ * what follows it is shown: a control, a line or paragraph separator, an override of the writing
+ * direction. Else 0. */
+unsigned text_invisible(struct span s, size_t n);
+
 /* True if all of s is UTF-8, as text_utf8 has it. */
 bool text_utf8_valid(struct span s);
 

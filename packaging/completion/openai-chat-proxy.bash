@@ -9,9 +9,10 @@ _openai_chat_proxy() {
         compopt -o filenames 2>/dev/null
         mapfile -t COMPREPLY < <(compgen -f -X '!*.ini' -- "$word"; compgen -d -- "$word")
         ;;
+    -n | -d) ;;
     *)
         mapfile -t COMPREPLY < <(
-            compgen -W '-c -t -T -V -h --healthcheck --help --version' -- "$word")
+            compgen -W '-c -t -T -V -h -n -d --healthcheck --top --help --version' -- "$word")
         ;;
     esac
 }
