@@ -26,6 +26,8 @@ anomalies-short: $(program) #: some of them, others each day
 	$(pytest) tests/anomaly
 sdk: $(program) $(upstream) #: the tests with the official openai client
 	$(pytest) tests/sdk
+test-page: $(program) $(upstream) #: the page at /status in Chromium (OCP_PICTURES= keeps pictures)
+	$(pytest) tests/page
 kqueue: #: the tests that the poller can break, over a shim of kqueue
 	$(again) BUILD=$(BUILD)/kqueue POLLER=kqueue run-kqueue
 run-kqueue: $(poller_unit) $(program) $(upstream)
@@ -70,5 +72,6 @@ format: #: clang-format, and no line over 100 columns
 manuals: #: the manual pages, and what the other pages name
 	@mandoc -T lint -W warning docs/*.[58] && sh scripts/settings-md --check && \
 		sh scripts/check-docs && sh tests/scripts/docs && echo 'manuals: nothing to say'
-.PHONY: test coverage run-coverage test-sandbox unit blackbox anomalies anomalies-short sdk kqueue \
+.PHONY: test coverage run-coverage test-sandbox unit blackbox anomalies anomalies-short sdk \
+	test-page kqueue \
 	run-kqueue check sanitize tidy stack check-stack layers format manuals
