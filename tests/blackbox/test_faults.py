@@ -207,11 +207,14 @@ def test_a_log_that_cannot_be_written_to_is_no_settings_to_change_to(faulty, pag
 
 
 def test_lines_wait_for_a_thread_that_could_not_be_started(faulty, page, scripted):
-    """The next turn of the loop tries again, without a line of its own: a connection is one."""
+    """A later turn of the loop tries again, without a line of its own: a connection is one."""
     with page.armed(Fault("pthread_create", "EAGAIN")):
         p = faulty(scripted(answering(ok())))
-    p.connect()
-    p.wait_log("listening on")
+
+    def listening_after_a_turn():
+        p.connect().close()
+        return "listening on" in p.log()
+    procs.wait_for(listening_after_a_turn)
 
 
 def start_with(tmp_path, page, fault, **sections):
