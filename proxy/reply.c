@@ -101,7 +101,7 @@ void reply_error(struct client *c, enum failure f, struct span message, struct s
     char text[BODY_MAX];
     struct out o, body;
 
-    c->x.failure = f;
+    c->x.failure = (uint8_t)f;
     out_init(&body, text, sizeof text);
     http_put_error(&body, &e);
     reply_begin(c, &o, info->status);
