@@ -7,7 +7,7 @@
 /* The hashes are those of the only style and the only script of the page, as it is sent
  * (Content Security Policy 3, 2.3.1): tests/blackbox/test_status.py tells what they have to be. */
 #define STYLE "'sha256-/U7BzRMBOBfVRQOnh9cgcStfNYM2IKDkM0J4B+6BiSc='"
-#define SCRIPT "'sha256-cTh+rHsSlCuULMpCiwtGDSzdd/0QbvG+VpvFP2AgHW0='"
+#define SCRIPT "'sha256-z0D8d3uSDDtDH0lyhkpfMY/vYMcpWBPZQ2HmD+13How='"
 #define POLICY                                                                                     \
     "default-src 'none'; style-src " STYLE "; script-src " SCRIPT                                  \
     "; connect-src 'self'; img-src data:; base-uri 'none'; form-action 'none'; "                   \
