@@ -210,6 +210,7 @@ def test_lines_wait_for_a_thread_that_could_not_be_started(faulty, page, scripte
     """A later turn of the loop tries again, without a line of its own: a connection is one."""
     with page.armed(Fault("pthread_create", "EAGAIN")):
         p = faulty(scripted(answering(ok())))
+        procs.wait_for(lambda: page.fired > 0)
 
     def listening_after_a_turn():
         p.connect().close()
