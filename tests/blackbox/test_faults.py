@@ -198,6 +198,7 @@ def test_a_log_that_cannot_be_written_to_is_no_settings_to_change_to(faulty, pag
     """A new log file needs a thread; the first one that is made is the loader's."""
     target = scripted(answering(ok()))
     p = faulty(target)
+    p.wait_log("listening on")
     p.write_ini(target.url, {"log": {"file": str(tmp_path / "log")}})
     with page.armed(Fault("pthread_create", "EAGAIN", at=2)):
         p.signal(signal.SIGHUP)
